@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "platform/fs/fs.h"
+
+namespace atrium::model {
+
+enum class ModelTask { kChat, kEmbedding };
+
+/// How to talk to a model that brings no (usable) chat template of its own, and its default sampling.
+struct ModelDefaults {
+    std::string chat_template;        ///< jinja; empty: the one inside the file
+    std::vector<std::string> stop;    ///< added to every chat request
+    double temperature = -1;          ///< < 0: the API's default
+    std::string query_prefix;         ///< embeddings: "query: "
+    std::string passage_prefix;       ///< embeddings: "passage: "
+    bool small_builtin = false;       ///< the console says plainly that this is the small built-in model
+};
+
+/// One installed, immutable version of a model.
+struct InstalledModel {
+    std::string name;     ///< "gemma-3-270m"
+    std::string version;  ///< "1"
+    ModelTask task = ModelTask::kChat;
+    Path file;            ///< the GGUF
+    std::string sha256;
+    std::uint64_t bytes = 0;
+    std::string licence;
+    std::string source;   ///< where it was taken from
+    std::int64_t installed_at = 0;
+    int context_length = 0;
+    int embedding_dimensions = 0;  ///< 0 for chat models
+    ModelDefaults defaults;
+};
+json::object to_json(const InstalledModel& model);
+
+/// The models under `$ATRIUM_HOME/models`: one folder per name@version with the file and model.json, written last and
+/// atomically, so a folder without model.json is an interrupted pull. Thread-safe; several processes may read.
+class ModelStore {
+public:
+    explicit ModelStore(Fs& fs, Path directory) : fs_(fs), directory_(std::move(directory)) {}
+    Result<std::vector<InstalledModel>> list() const;
+    /// By "name" (newest version) or "name@version"; kNotFound that names what is installed.
+    Result<InstalledModel> find(std::string_view reference) const;
+    Result<> remove(std::string_view reference);
+    const Path& directory() const { return directory_; }
+    Fs& fs() const { return fs_; }
+
+private:
+    Fs& fs_;
+    Path directory_;
+};
+
+}  // namespace atrium::model
