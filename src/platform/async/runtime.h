@@ -116,12 +116,14 @@ Task<R> offload(ThreadPool& pool, Work work) {
             shared->result.emplace(shared->work());
         } catch (const std::exception& error) {
             shared->result.emplace(std::unexpected<Error>(internal_error(error.what())));
+        } catch (...) {
+            shared->result.emplace(std::unexpected<Error>(internal_error("an exception of unknown type")));
         }
         shared->done.set();
     });
     if (!queued) co_return std::unexpected<Error>(resource_exhausted("the server is overloaded, please retry"));
     // No deadline here: the pool always answers, and abandoning the wait would leave `work` without an owner.
-    co_await shared->done.wait(std::chrono::hours(24));
+    while (!shared->done.is_set()) co_await shared->done.wait(std::chrono::hours(24));
     co_return std::move(*shared->result);
 }
 
