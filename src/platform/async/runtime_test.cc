@@ -212,8 +212,8 @@ TEST(Offload, RunsElsewhereAndComesBack) {
 }
 
 TEST(Offload, RefusesWhenTheQueueIsFull) {
-    ThreadPool pool("test", 1, 1);
     std::atomic<bool> started{false}, go{false};
+    ThreadPool pool("test", 1, 1);
     ASSERT_TRUE(pool.post([&] {
         started = true;
         while (!go) std::this_thread::sleep_for(1ms);

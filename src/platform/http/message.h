@@ -44,7 +44,7 @@ struct RequestHead {
     std::string peer;  ///< "127.0.0.1:50312", or "unix"
     std::optional<std::uint64_t> content_length;
 
-    /// The decoded value of the first `name=` in the query.
+    /// The decoded value of the first `name=` in the query ('+' is a space here, as in forms).
     std::optional<std::string> query_value(std::string_view name) const;
 };
 
