@@ -25,9 +25,11 @@ public:
     /// `title` terms (file name, headings) count as part of the text. An existing key is replaced.
     virtual void upsert(std::uint64_t key, std::string_view title, std::string_view text) = 0;
     virtual void remove(std::span<const std::uint64_t> keys) = 0;
+    /// At most k hits with a score above 0, best first; ties by key. Stop words count only in a query of nothing else.
     virtual std::vector<LexicalHit> search(std::string_view query, std::size_t k,
                                            const std::function<bool(std::uint64_t)>& filter = {}) const = 0;
     /// Share of the query's information (sum of IDF) that occurs in this text, 0 … 1; for evidence scoring.
+    /// A CJK word that the text spells across other word borders counts by its bigrams.
     virtual double coverage(std::string_view query, std::string_view text) const = 0;
 };
 
