@@ -24,13 +24,9 @@ def node_environment(server):
 
 
 def node_tests(name, folder, server):
-    """(passed, failed) of one folder of node tests; installs its locked packages first."""
+    """(passed, failed) of one folder of node tests; tools/setup has installed its packages."""
     print(f"\n== {name}", flush=True)
     environment = node_environment(server)
-    lock, stamp = folder / "package-lock.json", folder / "node_modules/.atrium-lock"
-    if not stamp.exists() or stamp.read_bytes() != lock.read_bytes():
-        subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"], cwd=folder, env=environment, check=True)
-        stamp.write_bytes(lock.read_bytes())
     files = sorted(str(p.relative_to(folder)) for p in folder.glob("*.test.mjs"))
     ran = subprocess.run(["node", "--test", "--test-concurrency=1", *files], cwd=folder, env=environment, capture_output=True, text=True)
     print(ran.stdout[-20000:] if ran.returncode else "\n".join(l for l in ran.stdout.splitlines() if re.match(r"^\s*(✔|✖|ok|not ok)", l)))
