@@ -1,31 +1,25 @@
-// How often the right paragraph comes back for a question, and how fast: BM25, dense and hybrid retrieval on question
-// answering sets in the SQuAD 1.1 JSON layout (SQuAD dev, CMRC 2018 dev, DRCD, XQuAD …).
+// How often the right paragraph comes back for a question, and how fast: chunker, analyzer and BM25 index in this process,
+// on question answering sets in the SQuAD 1.1 JSON layout (SQuAD dev, CMRC 2018 dev …). For tuning the analyzer; what a
+// whole server achieves, dense and hybrid, is measured over its API.
 //
-//   retrieval_quality FILE.json… [--chunks]
-//       [--url http://127.0.0.1:8080 --key KEY --model MODEL [--query-prefix P] [--passage-prefix P]]
+//   retrieval_quality FILE.json… [--chunks] [--no-titles] [--questions N]
 //
-// Prints one JSON object per file and retriever. Paragraphs are chunked as the server does it; a paragraph is found
-// when one of its chunks is. With --chunks, only a chunk that contains the gold answer counts.
+// Prints one JSON object per file. A paragraph is found when one of its chunks is. With --chunks, only a chunk that
+// contains the gold answer counts.
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <fstream>
 #include <iostream>
 #include <iterator>
-#include <map>
-#include <optional>
+#include <limits>
 #include <set>
-#include <sstream>
 
 #include "base/json.h"
 #include "data/documents/chunker.h"
 #include "data/lexical/lexical_index.h"
-#include "data/vector/vector_index.h"
-#include "platform/async/runtime.h"
-#include "platform/http/client.h"
 
 namespace atrium {
 namespace {
@@ -54,11 +48,7 @@ struct Options {
     std::vector<std::string> files;
     bool chunks = false;
     std::size_t max_questions = std::numeric_limits<std::size_t>::max();
-    std::string url;
-    std::string key;
-    std::string model;
-    std::string query_prefix = "query: ";
-    std::string passage_prefix = "passage: ";
+    bool titles = true;
 };
 
 Result<std::string> read_text(const std::string& path) {
@@ -99,10 +89,10 @@ public:
     void add(const Question& question, const std::vector<std::uint64_t>& ranking) {
         ++questions_;
         std::set<std::size_t> seen;  // several chunks of a paragraph take one place
-        for (const std::uint64_t key : ranking) {
-            const Passage& passage = corpus_.passages[key];
-            if (!chunks_) seen.insert(passage.paragraph);
-            const std::size_t rank = chunks_ ? static_cast<std::size_t>(&key - ranking.data()) + 1 : seen.size();
+        for (std::size_t i = 0; i < ranking.size(); ++i) {
+            const Passage& passage = corpus_.passages[ranking[i]];
+            seen.insert(passage.paragraph);
+            const std::size_t rank = chunks_ ? i + 1 : seen.size();
             if (passage.paragraph != question.paragraph) continue;
             const bool holds = std::any_of(question.answers.begin(), question.answers.end(), [&](const std::string& answer) {
                 return passage.text.find(answer) != std::string::npos;
@@ -157,84 +147,16 @@ void measure_lexical(const std::string& file, const Corpus& corpus, const Option
     score.print(file, "bm25", std::chrono::duration<double, std::micro>(spent).count() / static_cast<double>(std::max<std::size_t>(count, 1)));
 }
 
-/// Embeddings of `texts`, row after row, from an OpenAI-shaped endpoint.
-Task<Result<std::vector<float>>> embed(http::Client& client, Options options, std::vector<std::string> texts) {
-    std::vector<float> rows;
-    constexpr std::size_t kBatch = 32;
-    for (std::size_t first = 0; first < texts.size(); first += kBatch) {
-        json::array input;
-        for (std::size_t i = first; i < std::min(first + kBatch, texts.size()); ++i) input.emplace_back(texts[i]);
-        http::ClientRequest request;
-        request.method = http::Method::kPost;
-        request.url = options.url + "/v1/embeddings";
-        request.headers.add("Authorization", "Bearer " + options.key);
-        request.headers.add("Content-Type", "application/json");
-        request.body = json::serialize(json::object{{"model", options.model}, {"input", std::move(input)}});
-        CO_TRY_ASSIGN(auto response, co_await client.send(std::move(request)));
-        CO_TRY_ASSIGN(const auto body, co_await response->read_all(256u << 20));
-        if (response->head().status != 200) co_return fail(unavailable(body));
-        CO_TRY_ASSIGN(const auto object, json::parse_object(body));
-        for (const auto& item : object.at("data").as_array()) {
-            for (const auto& number : item.at("embedding").as_array()) rows.push_back(number.to_number<float>());
-        }
-        if (first % (kBatch * 20) == 0) fmt::print(stderr, "  embedded {}/{}\r", first, texts.size());
-    }
-    co_return rows;
-}
-
-/// Reciprocal rank fusion as the server does it by default.
-std::vector<std::uint64_t> fuse(const std::vector<std::uint64_t>& a, const std::vector<std::uint64_t>& b) {
-    constexpr double kRrf = 60;
-    std::map<std::uint64_t, double> scores;
-    for (const auto* ranking : {&a, &b}) {
-        for (std::size_t i = 0; i < ranking->size(); ++i) scores[(*ranking)[i]] += 1 / (kRrf + static_cast<double>(i) + 1);
-    }
-    std::vector<std::uint64_t> keys;
-    for (const auto& [key, score] : scores) keys.push_back(key);
-    std::stable_sort(keys.begin(), keys.end(), [&](auto x, auto y) { return scores[x] > scores[y]; });
-    return keys;
-}
-
-Result<> measure_dense(const std::string& file, const Corpus& corpus, const Options& options, const data::LexicalIndex& lexical) {
-    http::Client client;
-    std::vector<std::string> passages;
-    for (const auto& passage : corpus.passages) passages.push_back(options.passage_prefix + passage.title + "\n" + passage.text);
-    TRY_ASSIGN(const auto rows, run_blocking(embed(client, options, std::move(passages))));
-    const std::size_t dimensions = rows.size() / corpus.passages.size();
-    auto index = data::make_exact_vector_index(dimensions);
-    std::vector<std::uint64_t> keys(corpus.passages.size());
-    for (std::size_t i = 0; i < keys.size(); ++i) keys[i] = i;
-    TRY(index->upsert(keys, rows));
-
-    const std::size_t count = std::min(corpus.questions.size(), options.max_questions);
-    std::vector<std::string> texts;
-    for (std::size_t i = 0; i < count; ++i) texts.push_back(options.query_prefix + corpus.questions[i].text);
-    TRY_ASSIGN(const auto queries, run_blocking(embed(client, options, std::move(texts))));
-    Score dense(corpus, options.chunks);
-    Score hybrid(corpus, options.chunks);
-    SteadyClock::duration spent{};
-    for (std::size_t i = 0; i < count; ++i) {
-        const auto start = SteadyClock::now();
-        TRY_ASSIGN(const auto hits, index->search(std::span(queries).subspan(i * dimensions, dimensions), kDepth));
-        spent += SteadyClock::now() - start;
-        const auto ranking = keys_of(hits);
-        dense.add(corpus.questions[i], ranking);
-        hybrid.add(corpus.questions[i], fuse(ranking, keys_of(lexical.search(corpus.questions[i].text, kDepth))));
-    }
-    const double each = std::chrono::duration<double, std::micro>(spent).count() / static_cast<double>(std::max<std::size_t>(count, 1));
-    dense.print(file, "dense", each);
-    hybrid.print(file, "hybrid", each);
-    return {};
-}
-
 Result<> measure(const std::string& file, const Options& options) {
     TRY_ASSIGN(const Corpus corpus, load(file));
     auto lexical = data::make_bm25_index();
     const auto start = SteadyClock::now();
-    for (std::size_t i = 0; i < corpus.passages.size(); ++i) lexical->upsert(i, corpus.passages[i].title, corpus.passages[i].text);
+    for (std::size_t i = 0; i < corpus.passages.size(); ++i) {
+        lexical->upsert(i, options.titles ? corpus.passages[i].title : "", corpus.passages[i].text);
+    }
     fmt::print(stderr, "{}: indexed in {:.2f} s\n", file, std::chrono::duration<double>(SteadyClock::now() - start).count());
     measure_lexical(file, corpus, options, *lexical);
-    return options.url.empty() ? Result<>() : measure_dense(file, corpus, options, *lexical);
+    return {};
 }
 
 Result<Options> parse_arguments(int argc, char** argv) {
@@ -244,15 +166,11 @@ Result<Options> parse_arguments(int argc, char** argv) {
         const auto value = [&]() -> std::string { return i + 1 < argc ? argv[++i] : ""; };
         if (argument == "--chunks") options.chunks = true;
         else if (argument == "--questions") options.max_questions = std::stoul(value());
-        else if (argument == "--url") options.url = value();
-        else if (argument == "--key") options.key = value();
-        else if (argument == "--model") options.model = value();
-        else if (argument == "--query-prefix") options.query_prefix = value();
-        else if (argument == "--passage-prefix") options.passage_prefix = value();
+        else if (argument == "--no-titles") options.titles = false;
         else if (argument.starts_with("--")) return fail(invalid_argument(fmt::format("unknown option {}", argument)));
         else options.files.emplace_back(argument);
     }
-    if (options.files.empty()) return fail(invalid_argument("usage: retrieval_quality FILE.json… [--url URL --key KEY --model MODEL]"));
+    if (options.files.empty()) return fail(invalid_argument("usage: retrieval_quality FILE.json… [--chunks] [--no-titles] [--questions N]"));
     return options;
 }
 

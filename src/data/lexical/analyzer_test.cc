@@ -48,7 +48,7 @@ TEST(Analyzer, KeepsNumbersAndCodesWhole) {
 
 TEST(Analyzer, GivesChineseWordsUnigramsAndBigrams) {
     EXPECT_THAT(analyze("数据库"), IsSupersetOf({"数", "据", "库", "数据", "据库"}));
-    EXPECT_THAT(analyze("检索"), IsSupersetOf({"检", "索", "检索"}));
+    EXPECT_THAT(analyze("检索"), ElementsAre("检", "检索", "索"));
     EXPECT_THAT(analyze("库"), ElementsAre("库"));
     EXPECT_THAT(analyze("第3条规定"), IsSupersetOf({"第", "3", "规定"}));
 }

@@ -84,12 +84,12 @@ TEST(Bm25Index, AgreesWithTheFormulaThroughUpdatesAndFilters) {
     std::mt19937 random(1);
     auto index = make_bm25_index();
     std::map<std::uint64_t, std::string> documents;
-    for (std::uint64_t key = 0; key < 600; ++key) {
+    for (std::uint64_t key = 0; key < 300; ++key) {
         documents[key] = random_text(random, 5 + random() % 60);
         index->upsert(key, "", documents[key]);
     }
-    for (int round = 0; round < 6; ++round) {
-        for (int i = 0; i < 30; ++i) {
+    for (int round = 0; round < 3; ++round) {
+        for (int i = 0; i < 20; ++i) {
             const std::string query = random_text(random, 1 + random() % 8);
             const std::size_t k = 1 + random() % 20;
             const bool filtered = i % 3 == 0;
