@@ -43,7 +43,8 @@ struct Param {
 using Params = std::vector<Param>;
 
 /// One row of a result; columns by name. Asking for a column that is not there or has another type is a BUG and
-/// yields the fallback.
+/// yields the fallback. integer() takes a whole double and number() an integer, because sum() and avg() differ between
+/// databases in what they return.
 class Row {
 public:
     Row(std::shared_ptr<const std::vector<std::string>> names, std::vector<Value> values)
@@ -61,12 +62,22 @@ private:
     std::vector<Value> values_;
 };
 
-/// A connection inside one transaction, handed to the function given to Database::write/read. Statements are prepared
-/// and cached; text is never spliced into SQL.
+/// A connection inside one transaction, handed to the function given to Database::write/read and valid until it returns.
+/// Statements are prepared once per connection and cached; values reach them as parameters, never spliced into SQL.
+///
+///     session.query_one("SELECT name FROM projects WHERE id = :id", {{"id", id}})
+///
+/// One statement per call. Every `:name` needs exactly one parameter, and every parameter a `:name`. Text must be UTF-8
+/// without NUL and numbers finite (kInvalidArgument). Columns are declared BIGINT, DOUBLE PRECISION or TEXT. Where the
+/// databases differ, write one of the words of internal/dialect.h, e.g. `{{for_update}}`.
+///
+/// A statement that failed dooms its transaction in every database: later ones answer the same error and nothing is
+/// committed, whatever `work` returns. To tolerate a duplicate use INSERT … ON CONFLICT DO NOTHING.
 class Session {
 public:
     virtual ~Session() = default;
     virtual Result<std::vector<Row>> query(std::string_view sql, const Params& params = {}) = 0;
+    /// The first row, or nothing.
     virtual Result<std::optional<Row>> query_one(std::string_view sql, const Params& params = {}) = 0;
     /// Number of rows changed. A violated unique constraint is kAlreadyExists.
     virtual Result<std::int64_t> execute(std::string_view sql, const Params& params = {}) = 0;
@@ -80,24 +91,33 @@ struct Migration {
     std::string_view sql;
 };
 
-/// The installation's database. Thread-safe. Work runs on SQL threads (one writer for SQLite in WAL mode, several
-/// readers; a pool for PostgreSQL), so an io thread never blocks.
+/// The installation's database. Thread-safe; destroyed after everything that uses it. Work runs on SQL threads (one
+/// writer for SQLite in WAL mode, several readers; a pool for PostgreSQL), so an io thread never blocks.
+///
+/// A transaction must not start another one on the same Database from inside its `work` (kInternal).
+/// Failures: kAlreadyExists (unique), kFailedPrecondition (foreign key), kInvalidArgument (a value that the column refuses),
+/// kResourceExhausted (disk full), kPermissionDenied (read-only, with the path), kUnavailable (server away, file locked for
+/// long), kDataLoss (damaged file), kInternal (wrong SQL). The database's own words are in the cause.
 class Database {
 public:
-    /// "sqlite:///path/to.db", "sqlite://:memory:", "postgresql://user:pass@host/db". Messages never contain the password.
+    /// "sqlite:///path/to.db" (created 0600; its folder must exist), "sqlite://:memory:" (one connection),
+    /// "postgresql://user:pass@host/db?…" (as libpq reads it; `threads` connections, reconnecting by themselves).
+    /// Messages never contain the password.
     static Result<std::unique_ptr<Database>> open(std::string_view url, int threads = 2);
     virtual ~Database() = default;
 
     /// Applies the migrations that are missing, each in a transaction, recorded with a checksum. A recorded
-    /// migration that changed or is unknown (a newer version wrote it) is kFailedPrecondition.
+    /// migration that changed or is unknown (a newer version wrote it) is kFailedPrecondition. `migrations` is the whole
+    /// list of the program, ascending by number. Several processes may do this at once. Blocking: for start-up.
     virtual Result<> migrate(std::span<const Migration> migrations) = 0;
 
-    /// Runs `work` in one transaction; commits when it returns a value, rolls back on an error. Serialization
+    /// Runs `work` in one transaction; commits when it returns a value, rolls back on an error or exception. Serialization
     /// failures and SQLITE_BUSY are retried, so `work` may run more than once. When it returns a value, the commit
-    /// is durable (SQLite: synchronous=FULL for writes).
+    /// is durable (SQLite: synchronous=FULL for writes). SQLite runs writes one after another; PostgreSQL runs them at
+    /// once as READ COMMITTED, so read-then-write needs `{{for_update}}` or one statement that does both.
     template <class T>
     Task<Result<T>> write(std::function<Result<T>(Session&)> work);
-    /// The same for reads, on a reader.
+    /// The same for reads, on a reader: one snapshot for the whole of `work`; writing is an error.
     template <class T>
     Task<Result<T>> read(std::function<Result<T>(Session&)> work);
 
