@@ -18,6 +18,7 @@ struct BlobRef {
 };
 
 /// A blob being written. Nothing is visible before commit(); destroying an uncommitted writer leaves no trace.
+/// After a failure only destruction is left. Single-threaded.
 class BlobWriter {
 public:
     virtual ~BlobWriter() = default;
@@ -32,7 +33,8 @@ class BlobStore {
 public:
     virtual ~BlobStore() = default;
     virtual Result<std::unique_ptr<BlobWriter>> create() = 0;
-    /// At most `max_bytes` from `offset`; a whole-blob read is verified against its name.
+    /// At most `max_bytes` from `offset`, fewer at the end; a whole-blob read is verified against its name.
+    /// kNotFound when there is no such blob.
     virtual Result<std::string> read(const BlobRef& blob, std::uint64_t offset, std::uint64_t max_bytes) = 0;
     virtual Result<bool> exists(const BlobRef& blob) = 0;
     virtual Result<> remove(const BlobRef& blob) = 0;  ///< absent is success
