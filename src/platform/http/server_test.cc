@@ -122,7 +122,6 @@ protected:
         if (!server_) start();
         return *server_;
     }
-    RawClient client() { return RawClient(server().bound); }
     std::string get(std::string_view path) {
         RawClient c(server().bound);
         return c.exchange("GET " + std::string(path) + " HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -487,6 +486,7 @@ TEST_F(ServerTest, TooManyConnectionsAreTurnedAway) {
 }
 
 TEST_F(ServerTest, ManyConnectionsOnAllThreads) {
+    start();
     std::vector<std::thread> clients;
     std::atomic<int> good{0};
     for (int t = 0; t < 4; ++t) {

@@ -63,6 +63,8 @@ public:
         ::setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     }
     ~RawClient() { close(); }
+    RawClient(const RawClient&) = delete;
+    RawClient& operator=(const RawClient&) = delete;
     bool connected() const { return connected_; }
     bool send(std::string_view bytes) {
         while (!bytes.empty()) {
