@@ -57,7 +57,22 @@ export function applyPalette(isDark: boolean): void {
 export function antdTheme(isDark: boolean): ThemeConfig {
   const c = isDark ? dark : light;
   return {
-    algorithm: isDark ? theme.darkAlgorithm : theme.defaultAlgorithm,
+    // Ant Design derives shades from a colour by rules of its own; where they miss the palette, the palette wins.
+    algorithm: (seed) => ({
+      ...(isDark ? theme.darkAlgorithm : theme.defaultAlgorithm)(seed),
+      colorPrimary: c.accent,
+      colorPrimaryHover: c['accent-hover'],
+      colorPrimaryActive: c['accent-hover'],
+      colorPrimaryBg: c['accent-soft'],
+      colorError: c.danger,
+      colorErrorHover: c.danger,
+      colorErrorBg: c['danger-soft'],
+      colorErrorBorder: 'transparent',
+      colorWarning: c.warning,
+      colorWarningBg: c['warning-soft'],
+      colorWarningBorder: 'transparent',
+      colorSuccess: c.accent,
+    }),
     token: {
       fontFamily: FONT,
       fontSize: 15,
@@ -84,6 +99,8 @@ export function antdTheme(isDark: boolean): ThemeConfig {
     },
     components: {
       Button: { primaryShadow: 'none', defaultShadow: 'none', dangerShadow: 'none', primaryColor: isDark ? '#0f1c16' : '#ffffff' },
+      Select: { optionSelectedBg: c['accent-soft'], optionSelectedColor: c.accent, optionActiveBg: c.sunken },
+      Segmented: { trackBg: c.sunken, itemSelectedBg: c.surface },
       Tooltip: { colorBgSpotlight: isDark ? '#3a423d' : '#2a312d' },
     },
   };

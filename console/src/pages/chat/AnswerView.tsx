@@ -101,7 +101,7 @@ function Failure({ turn }: { turn: AnswerTurn }) {
   if (!error) return null;
   return (
     <div className="answer-failed" role="alert">
-      <strong>{t('chat.failed')}</strong>
+      <strong>{t(turn.text === '' ? 'chat.failed' : 'chat.brokenOff')}</strong>
       <p>{errorText(new ApiError(error.status, error.code, error.message, error.requestId))}</p>
       {error.requestId && <span className="request-id">{t('error.requestId', { id: error.requestId })}</span>}
     </div>
@@ -124,6 +124,8 @@ export const AnswerView = memo(({ turn, onAgain, onCitation, onPassage }: Props)
   const { t } = useTranslation();
   const renderText = useCitations(turn, onCitation);
   const { state } = turn;
+  // Evidence and abstention are Atrium's own words; a failure is nobody's.
+  const byModel = turn.text !== '' && state !== 'failed' && (turn.kind ?? 'generated') === 'generated';
   return (
     <article className="answer" data-state={state} data-kind={turn.kind}>
       <div className="answer-mark">
@@ -146,7 +148,7 @@ export const AnswerView = memo(({ turn, onAgain, onCitation, onPassage }: Props)
               </Tooltip>
             )}
             {state === 'done' && <Facts turn={turn} />}
-            {turn.smallModel && turn.text !== '' && turn.kind !== 'evidence' && turn.kind !== 'abstained' && <SmallModelTag />}
+            {byModel && turn.smallModel && <SmallModelTag />}
           </div>
         )}
       </div>

@@ -30,6 +30,7 @@ function Choices({ target }: { target: TargetChoice }) {
         loading={!target.loaded}
         onChange={(id) => target.setBase(id === NO_BASE ? null : id)}
         popupMatchSelectWidth={false}
+        classNames={{ popup: { root: 'composer-popup' } }}
         placement="topLeft"
       />
       <Select
@@ -42,6 +43,7 @@ function Choices({ target }: { target: TargetChoice }) {
         placeholder={t('chat.noModel')}
         onChange={(id) => target.setModel(id)}
         popupMatchSelectWidth={false}
+        classNames={{ popup: { root: 'composer-popup' } }}
         placement="topLeft"
       />
     </>

@@ -64,7 +64,7 @@ interface Props {
 }
 
 /** The passage behind a citation, with the quoted sentence marked and its neighbours around it. */
-export function SourceDrawer({ source, onChange, onClose }: Props) {
+export default function SourceDrawer({ source, onChange, onClose }: Props) {
   const { t } = useTranslation();
   const last = useRef(source); // what a closing drawer goes on showing
   if (source) last.current = source;

@@ -30,6 +30,7 @@ export function Sources({ turn, onCitation, onPassage }: Props) {
                   </span>
                   <span className="source-text">
                     <span className="source-name">{citation.filename}</span> <Where page={citation.page} headings={citation.headings} />
+                    <span className="source-quote">{citation.quote}</span>
                   </span>
                 </button>
               </li>

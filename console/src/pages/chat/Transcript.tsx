@@ -24,7 +24,7 @@ interface Props {
 }
 
 /** The turns so far. Follows a growing answer for as long as its reader stays at the end. */
-export function Transcript({ turns, running, onAgain, onCitation, onPassage }: Props) {
+export default function Transcript({ turns, running, onAgain, onCitation, onPassage }: Props) {
   const { t } = useTranslation();
   const scroller = useRef<HTMLDivElement>(null);
   const [atEnd, setAtEnd] = useState(true);

@@ -1,5 +1,5 @@
 import { Button } from 'antd';
-import { useCallback, useEffect, useState } from 'react';
+import { lazy, Suspense, useCallback, useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Link, useNavigate, useParams } from 'react-router';
 import { useTitle } from '@/components/PageHead';
@@ -7,11 +7,16 @@ import { EmptyState } from '@/components/states';
 import { Composer } from './Composer';
 import { useConversations, useConversationStore } from './context';
 import type { AnswerTurn } from './conversation';
-import { SourceDrawer, type OpenSource } from './SourceDrawer';
-import { Transcript } from './Transcript';
+import type { OpenSource } from './SourceDrawer';
 import { useTarget } from './target';
 import { Welcome } from './Welcome';
 import './chat.css';
+
+// Markdown and sources are not needed until there is an answer; they are fetched while the first question is typed.
+const loadTranscript = () => import('./Transcript');
+const loadDrawer = () => import('./SourceDrawer');
+const Transcript = lazy(loadTranscript);
+const SourceDrawer = lazy(loadDrawer);
 
 /** One conversation, or the start of a new one. In the address: its id, and ?base= for what a new one asks. */
 export default function ChatPage() {
@@ -26,6 +31,7 @@ function Chat({ id }: { id: string | null }) {
   const conversation = useConversations().find((candidate) => candidate.id === id);
   const target = useTarget(conversation);
   const [source, setSource] = useState<OpenSource | null>(null);
+  useEffect(() => void Promise.all([loadTranscript(), loadDrawer()]), []);
   useTitle(conversation?.title ?? t('chat.title'));
 
   const ask = (question: string): void => {
@@ -65,18 +71,22 @@ function Chat({ id }: { id: string | null }) {
     <div className="chat">
       <h1 className="visually-hidden">{conversation?.title ?? t('chat.title')}</h1>
       {conversation ? (
-        <Transcript
-          turns={conversation.turns}
-          running={running}
-          onAgain={again}
-          onCitation={openCitation}
-          onPassage={openPassage}
-        />
+        <Suspense fallback={<div className="transcript-frame" />}>
+          <Transcript
+            turns={conversation.turns}
+            running={running}
+            onAgain={again}
+            onCitation={openCitation}
+            onPassage={openPassage}
+          />
+        </Suspense>
       ) : (
         <Welcome target={target} onAsk={ask} />
       )}
       <Composer target={target} running={running} onAsk={ask} onStop={() => id && store.stop(id)} />
-      <SourceDrawer source={source} onChange={setSource} onClose={() => setSource(null)} />
+      <Suspense fallback={null}>
+        {conversation && <SourceDrawer source={source} onChange={setSource} onClose={() => setSource(null)} />}
+      </Suspense>
     </div>
   );
 }

@@ -12,7 +12,7 @@ export function SecretDialog({ created, onClose }: { created: NewApiKey | null; 
       open={created !== null}
       title={t('keys.secretTitle', { name: created?.name ?? '' })}
       okText={t('keys.secretDone')}
-      cancelButtonProps={{ hidden: true }}
+      footer={(_, { OkBtn }) => <OkBtn />}
       closable={false}
       mask={{ closable: false }}
       keyboard={false}

@@ -41,7 +41,7 @@ function DeleteButton({ base }: { base: VectorStore }) {
     });
   };
   return (
-    <Button icon={<DeleteOutlined />} danger onClick={ask}>
+    <Button type="text" icon={<DeleteOutlined />} danger onClick={ask}>
       {t('common.delete')}
     </Button>
   );
