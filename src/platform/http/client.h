@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -45,7 +46,8 @@ public:
     virtual ~ClientResponse() = default;
     virtual int status() const = 0;
     virtual const Headers& headers() const = 0;
-    /// Next piece of the body; empty at the end. kUnavailable when the peer broke off.
+    /// Next piece of the body (at most 64 KiB); empty at the end. kUnavailable when the peer broke off,
+    /// kDeadlineExceeded after the gap, kCancelled when the StopToken given to send() has fired.
     virtual Task<Result<std::string>> read_some() = 0;
     /// Everything that is left; kOutOfRange above `limit`.
     Task<Result<std::string>> read_all(std::size_t limit);
@@ -66,11 +68,13 @@ public:
 
     /// kUnavailable: could not connect or the peer broke off before the head (then nothing was processed twice:
     /// only a request on a reused connection that failed before any response byte is retried, once).
+    /// kDeadlineExceeded: connect or first byte. kCancelled: the token fired. kInvalidArgument: a header name or
+    /// value, or a target, that does not fit into one line.
     Task<Result<std::unique_ptr<ClientResponse>>> send(ClientRequest request, StopToken stop = {});
 
 private:
     struct State;
-    std::unique_ptr<State> state_;
+    std::shared_ptr<State> state_;
 };
 
 }  // namespace atrium::http
