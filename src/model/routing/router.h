@@ -34,18 +34,20 @@ struct Route {
     std::string upstream_model;
 };
 
-/// Finds the upstream for a model. Thread-safe.
+/// Finds the upstream for a model. Thread-safe. Owned by main.
 class Router {
 public:
     Router();
     ~Router();
+    /// Replaces the table. Of two routes with one name the first counts.
     void publish(std::vector<Route> routes);
     /// kNotFound (reason model_not_found) that suggests a near name; kUnavailable when it is known but not ready.
     Result<Route> resolve(std::string_view model) const;
     std::vector<ModelInfo> models() const;
     /// The first ready model of that kind, for callers that name none.
     Result<std::string> default_model(bool embedding) const;
-    /// Asked per models()/resolve() for readiness of local engines.
+    /// Asked per models()/resolve(): why a model is not ready, or nothing when it is. From then on it decides alone;
+    /// before, `ready` is as published. Called on any io thread, so it must not block.
     void set_readiness(std::function<std::optional<std::string>(std::string_view model)> not_ready_reason);
 
 private:

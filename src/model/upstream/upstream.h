@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,12 +20,17 @@ enum class Operation { kChat, kCompletion, kEmbedding };
 struct UpstreamCall {
     Operation operation = Operation::kChat;
     std::string model;        ///< the upstream's own name for it
-    std::string body;         ///< OpenAI-shaped JSON; `model` is replaced by the dialect
+    json::object body;        ///< OpenAI-shaped; the dialect replaces `model`
     bool stream = false;
     std::string traceparent;
     std::string request_id;
-    std::string tenant;       ///< salt for prefix caches; never a name
+    std::string tenant;       ///< salt for prefix caches, sent as x-atrium-tenant; never a name
 };
+
+/// "/chat/completions", "/completions", "/embeddings".
+std::string_view operation_path(Operation operation);
+/// OpenTelemetry's gen_ai.operation.name: "chat", "text_completion", "embeddings".
+std::string_view operation_name(Operation operation);
 
 /// Usage as reported by the upstream.
 struct TokenUsage {
@@ -34,8 +40,7 @@ struct TokenUsage {
 };
 
 /// Something that answers model calls: a local engine, vLLM, a hosted API. Owned by the router. Thread-safe.
-/// An HTTP error of the upstream comes back as an Error with the matching code and the upstream's message;
-/// a broken connection as kUnavailable.
+/// An HTTP error of the upstream comes back as an Error (see error_from_upstream); a broken connection as kUnavailable.
 class Upstream {
 public:
     virtual ~Upstream() = default;
@@ -50,7 +55,16 @@ struct UpstreamOptions {
     std::string api_key;   ///< sent as Bearer, only to this origin; may be empty
     http::Deadlines deadlines;
 };
-/// vLLM, SGLang, llama-server, `atrium engine`, OpenAI itself.
+
+/// What an upstream's error answer means to our caller. Its message, code and param survive when they are OpenAI-shaped;
+/// otherwise the caller gets a plain sentence and the first bytes of the body go into the (logged, never sent) cause.
+/// 401 and 403 concern Atrium's own credential, so they become kUnavailable: the caller's key is not at fault.
+Error error_from_upstream(std::string_view upstream, int status, std::string_view body);
+
+/// The same for an `{"error":{…}}` event inside a stream that began with 200; nothing when `event` is no such thing.
+std::optional<Error> error_in_event(std::string_view upstream, const json::object& event);
+
+/// vLLM, SGLang, llama-server, `atrium engine`, OpenAI itself. kInvalidArgument when the URL cannot be used.
 Result<std::unique_ptr<Upstream>> make_openai_upstream(http::Client& client, UpstreamOptions options);
 
 }  // namespace atrium::model

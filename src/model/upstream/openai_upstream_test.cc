@@ -1,0 +1,151 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <future>
+#include <thread>
+
+#include "model/upstream/upstream.h"
+#include "platform/http/server.h"
+
+namespace atrium::model {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+TEST(UpstreamError, KeepsMessageCodeAndParam) {
+    const auto error = error_from_upstream(
+        "vllm", 400, R"({"error":{"message":"too long","type":"invalid_request_error","param":"messages","code":"context_length_exceeded"}})");
+    EXPECT_EQ(error.code(), Code::kInvalidArgument);
+    EXPECT_EQ(error.message(), "too long");
+    EXPECT_EQ(error.reason(), "context_length_exceeded");
+    EXPECT_EQ(error.field(), "messages");
+}
+
+TEST(UpstreamError, ReadsTheFlatShapeAndNumericCodes) {
+    const auto error = error_from_upstream("vllm", 404, R"({"object":"error","message":"no such model","code":404})");
+    EXPECT_EQ(error.code(), Code::kNotFound);
+    EXPECT_EQ(error.message(), "no such model");
+    EXPECT_EQ(error.reason(), "");
+}
+
+TEST(UpstreamError, HidesForeignBodies) {
+    const auto error = error_from_upstream("vllm", 500, "<html>stack trace: secret</html>");
+    EXPECT_EQ(error.code(), Code::kUnknown);
+    EXPECT_THAT(error.message(), Not(HasSubstr("secret")));
+    ASSERT_NE(error.cause(), nullptr);
+    EXPECT_THAT(error.cause()->message(), HasSubstr("secret"));
+}
+
+TEST(UpstreamError, OurCredentialIsNotTheCallersFault) {
+    for (const int status : {401, 403}) {
+        const auto error = error_from_upstream("hosted", status, R"({"error":{"message":"bad key sk-123"}})");
+        EXPECT_EQ(error.code(), Code::kUnavailable);
+        EXPECT_THAT(error.message(), Not(HasSubstr("sk-123")));
+    }
+}
+
+TEST(UpstreamError, RedirectsAreAMistakeOfTheConfiguration) {
+    EXPECT_EQ(error_from_upstream("hosted", 302, "").code(), Code::kUnavailable);
+}
+
+TEST(UpstreamError, EventsInsideAStream) {
+    const auto parse = [](std::string_view text) { return json::parse_object(text).value(); };
+    EXPECT_FALSE(error_in_event("u", parse(R"({"choices":[]})")));
+    EXPECT_FALSE(error_in_event("u", parse(R"({"error":null})")));
+    const auto error = error_in_event("u", parse(R"({"error":{"message":"out of memory","code":"engine_failed"}})"));
+    ASSERT_TRUE(error);
+    EXPECT_EQ(error->code(), Code::kUnavailable);
+    EXPECT_EQ(error->reason(), "engine_failed");
+    EXPECT_EQ(error_in_event("u", parse(R"({"error":{"message":"x","code":400}})"))->code(), Code::kInvalidArgument);
+    EXPECT_TRUE(error_in_event("u", parse(R"({"error":{}})")));
+}
+
+/// An HTTP server that answers everything with one response and remembers what it was sent.
+class ScriptedServer {
+public:
+    explicit ScriptedServer(http::Response answer) : answer_(std::move(answer)), runtime_(1), server_(runtime_, {}, handler()) {
+        address_ = server_.listen("127.0.0.1:0").value();
+        thread_ = std::thread([this] { runtime_.run(); });
+    }
+    ~ScriptedServer() {
+        runtime_.stop();
+        thread_.join();
+    }
+    std::string url() const { return "http://" + address_ + "/v1"; }
+
+    http::RequestHead head;
+    std::string body;
+
+private:
+    http::Handler handler() {
+        return [this](http::Exchange& exchange) { return answer(this, exchange); };
+    }
+    static Task<> answer(ScriptedServer* self, http::Exchange& exchange) {
+        self->head = exchange.head();
+        self->body = (co_await exchange.read_body(1 << 20)).value_or("");
+        co_await exchange.respond(self->answer_);
+    }
+
+    http::Response answer_;
+    Runtime runtime_;
+    http::Server server_;
+    std::string address_;
+    std::thread thread_;
+};
+
+Task<Result<std::string>> ask(Upstream& upstream, UpstreamCall call) {
+    CO_TRY_ASSIGN(auto response, co_await upstream.call(std::move(call), {}));
+    co_return co_await response->read_all(1 << 20);
+}
+
+TEST(OpenAiUpstream, SendsModelKeyAndTraceToItsOrigin) {
+    ScriptedServer server(http::Response::json(200, R"({"ok":true})"));
+    http::Client client;
+    auto upstream = make_openai_upstream(client, {"hosted", server.url(), "secret", {}}).value();
+    UpstreamCall call;
+    call.model = "served-name";
+    call.body = {{"model", "alias"}, {"future_field", 7}};
+    call.traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    call.request_id = "req_1";
+    call.tenant = "salt";
+    const auto answer = run_blocking(ask(*upstream, call));
+    ASSERT_TRUE(answer) << answer.error().to_string();
+    EXPECT_EQ(*answer, R"({"ok":true})");
+    EXPECT_EQ(server.head.path, "/v1/chat/completions");
+    EXPECT_EQ(server.head.headers.get("authorization"), "Bearer secret");
+    EXPECT_EQ(server.head.headers.get("traceparent"), call.traceparent);
+    EXPECT_EQ(server.head.headers.get("x-request-id"), "req_1");
+    EXPECT_FALSE(server.head.headers.get("x-atrium-tenant"));
+    const auto sent = json::parse_object(server.body).value();
+    EXPECT_EQ(json::string_or(sent, "model"), "served-name");
+    EXPECT_EQ(sent.at("future_field").as_int64(), 7);
+}
+
+TEST(OpenAiUpstream, AnErrorAnswerIsAnError) {
+    ScriptedServer server(http::Response::json(429, R"({"error":{"message":"slow down","type":"requests","param":null,"code":"rate_limit_exceeded"}})"));
+    http::Client client;
+    auto upstream = make_openai_upstream(client, {"hosted", server.url(), "", {}}).value();
+    const auto answer = run_blocking(ask(*upstream, {}));
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error().code(), Code::kResourceExhausted);
+    EXPECT_EQ(answer.error().message(), "slow down");
+}
+
+TEST(OpenAiUpstream, NobodyListeningIsUnavailable) {
+    http::Client client;
+    auto upstream = make_openai_upstream(client, {"gone", "unix:/nonexistent/engine.sock:/v1", "", {}}).value();
+    const auto answer = run_blocking(ask(*upstream, {}));
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error().code(), Code::kUnavailable);
+    EXPECT_THAT(answer.error().message(), HasSubstr("'gone'"));
+}
+
+TEST(OpenAiUpstream, RefusesABadUrl) {
+    http::Client client;
+    EXPECT_FALSE(make_openai_upstream(client, {"x", "ftp://host/", "", {}}));
+    EXPECT_FALSE(make_openai_upstream(client, {"x", "http://user:pass@host/", "", {}}));
+}
+
+}  // namespace
+}  // namespace atrium::model
