@@ -23,18 +23,26 @@ struct CallContext {
     StopToken stop;
 };
 
-/// Facts of a finished call, for headers, usage, metrics and trace.
+/// Facts of a call, for headers, usage, metrics and trace. Filled as they become known, so that a call that breaks off
+/// is accounted for as far as it came.
 struct CallOutcome {
     model::TokenUsage usage;
-    std::string model;
+    bool usage_estimated = false;  ///< broke off before anybody reported: pieces of the answer were counted
+    std::string operation;         ///< "chat", "text_completion", "embeddings"; empty: no model was called
+    std::string model;             ///< as the caller named it; always a name the router knows
     std::string upstream;
-    double first_token_seconds = 0;  ///< streams only
+    double upstream_seconds = 0;     ///< until the answer, or the head of the stream, was here
+    double first_token_seconds = 0;  ///< streams only; 0 when there was none
 };
 
 /// Receives a streamed answer: complete `data:` payloads in the caller's dialect. An error ends the stream.
 using ChunkSink = std::function<Task<Result<>>(std::string_view data)>;
 
-/// Model calls for people and programs: picks the upstream, relays, accounts. Thread-safe.
+/// Model calls for people and programs: picks the upstream, relays, accounts; one client span per call. Thread-safe,
+/// holds no state of its own; owned by main. Fails with the router's or the upstream's error.
+///
+/// `progress`, when given, is written as facts become known and outlives the call: what settles a request whose call
+/// ended in an error reads it there.
 class ChatService {
 public:
     ChatService(model::Router& router, trace::SpanStore& spans, const Clock& clock);
@@ -44,13 +52,17 @@ public:
         CallOutcome outcome;
     };
     /// chat/completions, completions, embeddings without streaming. `body` has been validated by the gateway.
-    Task<Result<Answer>> complete(model::Operation operation, CallContext context, json::object body);
+    Task<Result<Answer>> complete(model::Operation operation, CallContext context, json::object body,
+                                  CallOutcome* progress = nullptr);
 
     /// With streaming: each chunk goes to `sink`; the "[DONE]" payload is included. When the upstream breaks off after
-    /// the first chunk, the error is returned and the gateway sends it inside the stream.
-    Task<Result<CallOutcome>> stream(model::Operation operation, CallContext context, json::object body, ChunkSink sink);
+    /// the first chunk, the error is returned and the gateway sends it inside the stream. Usage is always asked for
+    /// upstream, and shown to the caller only if `stream_options.include_usage` says so.
+    Task<Result<CallOutcome>> stream(model::Operation operation, CallContext context, json::object body, ChunkSink sink,
+                                     CallOutcome* progress = nullptr);
 
-    /// Unit vectors for texts, in batches; `is_query` picks the model's prefix. Row-major floats.
+    /// Unit vectors for texts, at most 64 per upstream call; `is_query` picks the model's prefix. Row-major floats.
+    /// An empty `model` means the first ready embedding model.
     struct Embeddings {
         std::string model;
         std::size_t dimensions = 0;
@@ -59,6 +71,10 @@ public:
     Task<Result<Embeddings>> embed(CallContext context, std::string model, std::vector<std::string> texts, bool is_query);
 
     std::vector<model::ModelInfo> models() const { return router_.models(); }
+    /// One model, ready or not; kNotFound with a suggestion.
+    Result<model::ModelInfo> find_model(std::string_view id) const;
+    /// One model that can be called now; else the error that a call would end in.
+    Result<model::ModelInfo> ready_model(std::string_view id) const;
     model::Router& router() { return router_; }
 
 private:

@@ -45,13 +45,16 @@ public:
     Tenancy(sql::Database& database, const Clock& clock);
     ~Tenancy();
 
-    /// Creates the default project and, when no admin key exists, one with this secret. Call once at start.
+    /// Creates the default project and, when no admin key exists and `admin_key` is not empty, one with this secret; then
+    /// loads the snapshot. Call once at start, after the migrations; not from an io thread.
     Result<> bootstrap(std::string_view admin_key);
+    /// Not from an io thread.
     Result<bool> has_admin_key();
 
     /// kUnauthenticated (reason invalid_api_key) when unknown or revoked. Hot path.
     Result<Principal> authenticate(std::string_view api_key) const;
 
+    /// Names: 1–200 bytes, no control characters; they need not be unique.
     Task<Result<Project>> create_project(std::string name);
     Task<Result<std::vector<Project>>> list_projects();
     /// The secret is returned once and never stored.
@@ -59,8 +62,11 @@ public:
         ApiKey key;
         std::string secret;
     };
+    /// kNotFound when there is no such project. Works from the moment the task is done.
     Task<Result<NewKey>> create_key(std::string project, std::string name, bool admin);
+    /// The live ones.
     Task<Result<std::vector<ApiKey>>> list_keys(std::string project);
+    /// In force when the task is done. kFailedPrecondition for the last admin key of the installation.
     Task<Result<>> revoke_key(std::string project, std::string key_id);
 
 private:
