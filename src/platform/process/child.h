@@ -13,6 +13,10 @@
 #include "platform/async/task.h"
 
 /// Children: the same executable re-executed (`atrium engine`, `atrium parse`) or a tool such as pdftotext.
+///
+/// Every child leads a process group of its own and dies with this process: by the parent-death signal, which the
+/// kernel sends when the *thread* that started it ends. So start children from io threads (run_child and Supervisor do),
+/// which live as long as the process, never from a pool.
 namespace atrium::process {
 
 /// What a child may do. Applied between fork and exec (rlimits, process group, parent-death signal, no_new_privs)
@@ -25,10 +29,10 @@ struct SandboxLimits {
 };
 
 struct ChildCommand {
-    std::vector<std::string> argv;  ///< argv[0] is the executable's path
+    std::vector<std::string> argv;  ///< argv[0] is the executable's path, or a name to look up in PATH
     std::vector<std::string> environment;  ///< NAME=value; nothing is inherited except PATH, LANG, TZ, HOME
     SandboxLimits limits;
-    std::string stdin_bytes;        ///< written to the child, then closed
+    std::string stdin_bytes;        ///< the child's stdin: a sealed file in memory, so it can be mapped and sought
     std::size_t max_output_bytes = 64 * 1024 * 1024;
     std::chrono::milliseconds deadline{60'000};
 };
@@ -41,17 +45,22 @@ struct ChildOutput {
     bool output_too_large = false;
 };
 
-/// Runs a short-lived child to its end. It is killed with its process group on deadline, stop, or too much output.
-/// A child that could not be started is an Error; one that failed is a ChildOutput.
+/// Runs a short-lived child to its end. It is killed with its process group on deadline, stop, or too much output; what
+/// is left of the group when it ends is killed too. A child that could not be started is an Error, and so is a stop
+/// (kCancelled); one that failed is a ChildOutput. Must run on an io thread.
+///
+///     CO_TRY_ASSIGN(auto done, co_await run_child({.argv = {self_executable(), "parse"}, .stdin_bytes = bytes}, stop));
 Task<Result<ChildOutput>> run_child(ChildCommand command, StopToken stop = {});
 
 enum class SandboxProfile {
-    kParser,  ///< no network, no exec, no new files: read stdin, write stdout
-    kParserTools,  ///< as kParser, but may exec the extraction tools (poppler)
+    kParser,  ///< no network, no exec, no new files: read stdin, write stdout; sees only system files (Landlock)
+    kParserTools,  ///< as kParser, but may exec the extraction tools (poppler), which run under the same rules
     kEngine,  ///< no exec; sockets only AF_UNIX; files read-only apart from its socket
 };
 
-/// Called by a child at the start of its main: no_new_privs + seccomp filter for the profile. Irreversible.
+/// Called by a child at the start of its main, before it has threads: no_new_privs, a Landlock domain where the kernel
+/// has one, and a seccomp filter for the profile. Irreversible. What a profile does not need fails with EPERM, calls this
+/// list does not know with ENOSYS, and what only an attack would try (ptrace, mount, keyctl, bpf …) kills the process.
 /// kUnimplemented where the kernel lacks seccomp; the caller decides whether that is fatal.
 Result<> enter_sandbox(SandboxProfile profile);
 
