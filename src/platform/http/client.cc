@@ -54,6 +54,7 @@ Result<std::string> render(const ClientRequest& request) {
         out += value;
         out += "\r\n";
     }
+    if (!request.headers.get("user-agent")) out += "User-Agent: atrium/" ATRIUM_VERSION "\r\n";
     const bool may_have_body = request.method == Method::kPost || request.method == Method::kPut || request.method == Method::kPatch;
     if (!request.body.empty() || may_have_body) out += "Content-Length: " + std::to_string(request.body.size()) + "\r\n";
     out += "\r\n";
@@ -139,9 +140,9 @@ Task<std::expected<std::unique_ptr<ClientResponse>, Failure>> exchange(std::uniq
         return std::unexpected<Failure>(Failure{std::move(error), stale});
     };
     auto guard = std::make_unique<StopGuard>(channel->shared_wire(), std::move(stop));
-    iovec pieces[] = {piece_of(head), piece_of(request.body)};
-    bool complete = true;
-    const Io sent = co_await channel->write(pieces, request.deadlines.gap, &complete);
+    iovec all[] = {piece_of(head), piece_of(request.body)};
+    std::span<iovec> pieces(all);
+    Io sent = co_await channel->write(pieces, request.deadlines.gap);
     if (sent == Io::kStopped) co_return failure(stopped());
     // A server may refuse a body with a response and close: then writing fails and the answer is there to be read.
     const SteadyTime deadline = deadline_after(request.deadlines.first_byte);
@@ -168,14 +169,19 @@ Task<std::expected<std::unique_ptr<ClientResponse>, Failure>> exchange(std::uniq
         if (!parsed) co_return failure(std::move(parsed).error());
         scanner = {};
         if (parsed->status == 101) co_return failure(unavailable(origin + " switched to another protocol"));
-        if (parsed->status < 200) continue;  // 100, 103: the answer is still to come
+        if (parsed->status < 200) {
+            // 100, 103: the answer is still to come, and perhaps the rest of the body still to go.
+            if (sent == Io::kOk && !pieces.empty()) sent = co_await channel->write(pieces, request.deadlines.gap);
+            if (sent == Io::kStopped) co_return failure(stopped());
+            continue;
+        }
 
         const bool bodiless = request.method == Method::kHead || parsed->status == 204 || parsed->status == 304;
         BodyDecoder body = bodiless                 ? BodyDecoder::none()
                            : parsed->chunked        ? BodyDecoder::chunked(true)
                            : parsed->content_length ? BodyDecoder::of_length(*parsed->content_length)
                                                     : BodyDecoder::until_close();
-        if (body.ends_with_connection() || !complete || sent != Io::kOk) parsed->keep_alive = false;
+        if (body.ends_with_connection() || !pieces.empty() || sent != Io::kOk) parsed->keep_alive = false;
         co_return std::make_unique<StreamingResponse>(std::move(*parsed), body, std::move(channel), std::move(guard), origin,
                                                       std::move(pool), request.deadlines.gap);
     }

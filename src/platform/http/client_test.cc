@@ -273,6 +273,25 @@ TEST_F(ClientTest, DroppingAResponseClosesTheConnection) {
     EXPECT_TRUE(closed);
 }
 
+TEST_F(ClientTest, AnInterimResponseDoesNotCutTheBodyShort) {
+    const std::string big(30 * 1024 * 1024, 'x');
+    std::atomic<std::size_t> received{0};
+    ScriptedServer server([&](int fd, int) {
+        ScriptedServer::read_head(fd);
+        ScriptedServer::send(fd, "HTTP/1.1 103 Early Hints\r\n\r\n");
+        std::this_thread::sleep_for(20ms);
+        std::string bytes(1 << 20, '\0');
+        while (received < big.size()) {
+            const ssize_t n = ::recv(fd, bytes.data(), bytes.size(), 0);
+            if (n <= 0) return;
+            received += static_cast<std::size_t>(n);
+        }
+        ScriptedServer::send(fd, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    });
+    EXPECT_EQ(run_blocking(fetch(&client_, request_to(local(server.port, "/"), Method::kPost, big))).body, "ok");
+    EXPECT_EQ(received, big.size());
+}
+
 TEST_F(ClientTest, AnEarlyRefusalOfABigBodyIsSeen) {
     const std::string big(30 * 1024 * 1024, 'x');
     const Got got = run_blocking(fetch(&client_, request_to(url("/refuse"), Method::kPost, big)));

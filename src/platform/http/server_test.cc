@@ -89,6 +89,13 @@ struct Routes {
         } else if (path == "/wait") {
             if (!co_await sleep_for(60s, exchange.stop_token())) ++seen->stopped;
             (void)co_await exchange.respond(Response::text(200, "stopped"));
+        } else if (path == "/last-words") {
+            (void)co_await exchange.start({});
+            co_await sleep_for(60s, exchange.stop_token());
+            (void)co_await exchange.write("last words");
+            (void)co_await exchange.finish();
+        } else if (path == "/silent-stop") {
+            co_await sleep_for(60s, exchange.stop_token());
         } else if (path == "/slow") {
             co_await sleep_for(50ms);
             (void)co_await exchange.respond(Response::text(200, "slow"));
@@ -310,6 +317,7 @@ std::vector<BadRequest> bad_requests() {
         {"long extension", chunks("5;" + std::string(2000, 'x') + "\r\nhello\r\n0\r\n\r\n")},
         {"long trailers", chunks("0\r\nX: " + std::string(20000, 'x') + "\r\n\r\n")},
         {"long head", head("X-Long: " + std::string(70000, 'x') + "\r\n"), 431},
+        {"many fields", head([] { std::string lines; for (int i = 0; i < 300; ++i) lines += "a: b\r\n"; return lines; }()), 431},
         {"endless request line", "GET /" + std::string(70000, 'x'), 431},
     };
 }
@@ -598,6 +606,16 @@ TEST_F(DrainTest, StopsTheRestAfterTheDeadline) {
     EXPECT_EQ(seen_.stopped, 1);
     EXPECT_EQ(body_of(c.read_response()), "stopped");
     EXPECT_EQ(server().server.open_connections(), 0);
+}
+
+TEST_F(DrainTest, StreamsMaySayLastWords) {
+    RawClient stream(server().bound), silent(server().bound);
+    stream.send("GET /last-words HTTP/1.1\r\nHost: x\r\n\r\n");
+    silent.send("GET /silent-stop HTTP/1.1\r\nHost: x\r\n\r\n");
+    ASSERT_TRUE(eventually([&] { return seen_.in_flight == 2; }));
+    EXPECT_LT(drain(10ms), 2s);
+    EXPECT_NE(stream.read_response().find("last words\r\n0\r\n\r\n"), std::string::npos);
+    EXPECT_EQ(status_of(silent.read_response()), 503);
 }
 
 TEST_F(ServerTest, EndsWithExchangesInFlight) {

@@ -6,6 +6,7 @@ namespace atrium::http::internal {
 namespace {
 
 constexpr std::size_t kEncryptAtOnce = 64 * 1024;
+constexpr std::chrono::seconds kAnswerGap{10};
 using Step = tls::ClientSession::Step;
 
 }  // namespace
@@ -54,23 +55,18 @@ Task<Io> Channel::wait_input(SteadyTime deadline) {
         if (plain_.size() > before) co_return Io::kOk;
         if (step == Step::kClosed) closed_by_peer_ = true;
         if (step != Step::kWantInput) co_return Io::kClosed;
-        const Io io = co_await wire_->wait_input(deadline);
+        // Reading may call for an answer, such as new keys.
+        Io io = co_await flush(kAnswerGap);
+        if (io == Io::kOk) io = co_await wire_->wait_input(deadline);
         if (io != Io::kOk) co_return io;
     }
 }
 
-Task<Io> Channel::write(std::span<iovec> pieces, std::chrono::nanoseconds gap, bool* complete) {
-    *complete = true;
-    if (!tls_) {
-        std::uint64_t expected = wire_->bytes_written();
-        for (const iovec& piece : pieces) expected += piece.iov_len;
-        const Io io = co_await wire_->write(pieces, gap, true);
-        *complete = wire_->bytes_written() == expected;
-        co_return io;
-    }
+Task<Io> Channel::write(std::span<iovec>& pieces, std::chrono::nanoseconds gap) {
+    if (!tls_) co_return co_await wire_->write(pieces, gap, true);
     // Over TLS early input need not be an answer (session tickets), so nothing is cut short.
-    for (const iovec& piece : pieces) {
-        std::string_view rest(static_cast<const char*>(piece.iov_base), piece.iov_len);
+    for (; !pieces.empty(); pieces = pieces.subspan(1)) {
+        std::string_view rest(static_cast<const char*>(pieces.front().iov_base), pieces.front().iov_len);
         while (!rest.empty()) {
             const std::string_view part = rest.substr(0, kEncryptAtOnce);
             rest.remove_prefix(part.size());
@@ -86,7 +82,8 @@ Task<Io> Channel::flush(std::chrono::nanoseconds gap) {
     std::string out = tls_->take_output();
     if (out.empty()) co_return Io::kOk;
     iovec piece{out.data(), out.size()};
-    co_return co_await wire_->write({&piece, 1}, gap);
+    std::span<iovec> pieces(&piece, 1);
+    co_return co_await wire_->write(pieces, gap);
 }
 
 bool Channel::reusable() const {

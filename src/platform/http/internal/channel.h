@@ -24,8 +24,8 @@ public:
     std::string_view input() const;
     void consume(std::size_t bytes);
     Task<Io> wait_input(SteadyTime deadline);
-    /// `complete` is false when the peer answered before it had read everything.
-    Task<Io> write(std::span<iovec> pieces, std::chrono::nanoseconds gap, bool* complete);
+    /// Pieces are left when the peer answered before it had read everything.
+    Task<Io> write(std::span<iovec>& pieces, std::chrono::nanoseconds gap);
     /// Whether the end of input was meant by the peer (over TLS: close_notify) and not made by somebody in between.
     bool ended_properly() const { return !tls_ || closed_by_peer_; }
     /// Nothing unexpected has arrived since the last response.

@@ -55,7 +55,7 @@ bool is_framing_header(std::string_view name) {
            text::equals_ignore_case(name, "connection") || text::equals_ignore_case(name, "date");
 }
 
-Error client_left() { return cancelled("the client closed the connection"); }
+Error left() { return cancelled("the client closed the connection"); }
 
 }  // namespace
 
@@ -67,7 +67,7 @@ void ServerShared::closed() {
 
 Connection::Connection(std::shared_ptr<ServerShared> shared, std::shared_ptr<Wire> wire, std::string peer)
     : shared_(std::move(shared)), wire_(std::move(wire)), peer_(std::move(peer)) {
-    wire_->on_gone([](void* self) { static_cast<Connection*>(self)->fire_stop(); }, this);
+    wire_->on_gone([](void* self) { static_cast<Connection*>(self)->client_left(); }, this);
 }
 
 Connection::~Connection() { wire_->close(); }
@@ -88,15 +88,20 @@ void Connection::close_if_idle() {
     if (idle_) wire_->interrupt();
 }
 
-void Connection::fire_stop() {
+void Connection::client_left() {
     gone_ = true;
+    fire_stop();
+}
+
+void Connection::fire_stop() {
+    stopped_ = true;
     if (stop_) stop_->request_stop();
 }
 
 StopToken Connection::stop_token() const {
     if (!stop_) {
         stop_.emplace();
-        if (gone_) stop_->request_stop();
+        if (stopped_) stop_->request_stop();
     }
     return stop_->get_token();
 }
@@ -160,7 +165,7 @@ Task<bool> Connection::read_head() {
     wire_->consume(scanner.size());
     if (!parsed) {
         const Code code = parsed.error().code();
-        co_await refuse(code == Code::kFailedPrecondition ? 417 : 400, parsed.error().message());
+        co_await refuse(code == Code::kFailedPrecondition ? 417 : code == Code::kOutOfRange ? 431 : 400, parsed.error().message());
         co_return false;
     }
     request_ = std::move(*parsed);
@@ -184,10 +189,13 @@ Task<> Connection::run_handler() {
         failed = true;
         log::error("a request handler threw", {{"method", request_.method}, {"path", request_.head.path}});
     }
-    if (response_started() || broken_) co_return;
-    if (!failed && !gone_) {
-        bug_found("a handler returned without a response: " + request_.head.path, std::source_location::current());
+    // A handler that noticed that its client is gone owes nobody an answer.
+    if (response_started() || broken_ || gone_) co_return;
+    if (!failed && stopped_) {
+        (void)co_await respond(Response::json(503, error_body(503, "the server is shutting down, please retry")));
+        co_return;
     }
+    if (!failed) bug_found("a handler returned without a response: " + request_.head.path, std::source_location::current());
     (void)co_await respond(Response::json(500, error_body(500, "the server failed to answer this request")));
 }
 
@@ -252,7 +260,7 @@ Error Connection::input_error(Io io) {
             return deadline_exceeded("no byte of the request body arrived for " +
                                      std::to_string(shared_->limits.body_gap.count()) + " ms");
         case Io::kStopped: return cancelled("the server is shutting down");
-        default: return client_left();
+        default: return left();
     }
 }
 
@@ -358,7 +366,7 @@ void Connection::render_head(std::string& out, int status, const Headers& header
     for (const auto& [name, value] : extra_headers_) add(name, value);
     if (chunked) {
         out += "Transfer-Encoding: chunked\r\n";
-    } else if (length && status >= 200 && status != 204) {
+    } else if (length && status >= 200 && status != 204 && status != 304) {
         out += "Content-Length: ";
         append_number(out, *length);
         out += "\r\n";
@@ -370,7 +378,7 @@ void Connection::render_head(std::string& out, int status, const Headers& header
 
 /// Whether output is possible at all.
 Result<> Connection::check_output() {
-    if (broken_ || wire_->closed()) return fail(client_left());
+    if (broken_ || wire_->closed()) return fail(left());
     return {};
 }
 
@@ -378,13 +386,13 @@ Result<> Connection::output_result(Io io) {
     if (io == Io::kOk) return {};
     broken_ = true;
     keep_alive_ = false;
-    fire_stop();
+    client_left();
     switch (io) {
         case Io::kTimedOut:
             return fail(deadline_exceeded("the client read nothing for " +
                                           std::to_string(shared_->limits.write_deadline.count()) + " ms"));
         case Io::kStopped: return fail(cancelled("the server is shutting down"));
-        default: return fail(client_left());
+        default: return fail(left());
     }
 }
 
@@ -427,7 +435,7 @@ Task<Result<>> Connection::start(ResponseHead head) {
 
 Task<Result<>> Connection::write(std::string_view bytes) {
     CO_TRY(check_output());
-    if (gone_) co_return fail(client_left());
+    if (gone_) co_return fail(left());
     if (BUG_IF(!response_started() || finished_)) co_return fail(failed_precondition("no streamed response is open"));
     if (bytes.empty() || !body_out_) co_return Result<>();
     if (!chunked_out_) {

@@ -64,7 +64,7 @@ public:
 
     // Called on the connection's own thread by a draining server.
     void close_if_idle();
-    void fire_stop();
+    void fire_stop();  ///< the handler may still send last words
     void force_close() { wire_->close(); }
 
     const RequestHead& head() const override { return request_.head; }
@@ -82,6 +82,7 @@ public:
 
 private:
     Task<> run();
+    void client_left();
     Task<bool> read_head();
     Task<> run_handler();
     Task<bool> settle();
@@ -115,7 +116,8 @@ private:
     bool body_out_ = false;  ///< the response carries a body (not HEAD, 204, 304)
     bool finished_ = false;
     bool broken_ = false;  ///< the output failed: nothing more can be sent
-    bool gone_ = false;    ///< the client left, or the drain deadline passed
+    bool gone_ = false;     ///< the client left: writing to it is pointless
+    bool stopped_ = false;  ///< the stop token has fired: gone, or the drain deadline passed
 };
 
 }  // namespace atrium::http::internal

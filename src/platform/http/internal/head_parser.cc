@@ -16,6 +16,8 @@ namespace {
 // Heads are bounded by whoever reads them; Beast's own limit only has to be out of the way.
 constexpr std::uint32_t kNoHeadLimit = std::numeric_limits<std::uint32_t>::max();
 
+constexpr std::size_t kMaxFields = 256;
+
 constexpr bool is_token_byte(unsigned char c) {
     if ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) return true;
     return std::string_view("!#$%&'*+-.^_`|~").find(static_cast<char>(c)) != std::string_view::npos;
@@ -70,7 +72,11 @@ private:
         verb = v, method = view(m), target = view(t), version = n;
     }
     void on_response_impl(int code, View, int n, Error&) override { status = code, version = n; }
-    void on_field_impl(beast_http::field field, View name, View value, Error&) override {
+    void on_field_impl(beast_http::field field, View name, View value, Error& error) override {
+        if (headers.size() >= kMaxFields) {
+            error = beast_http::error::header_limit;
+            return;
+        }
         switch (field) {
             case beast_http::field::host: ++hosts, host = view(value); break;
             case beast_http::field::content_length: ++lengths, length = view(value); break;
@@ -168,6 +174,9 @@ Result<ParsedRequest> parse_request_head(std::string_view bytes) {
     if (const auto error = parser.parse(bytes)) {
         if (parser.codings > 0 && parser.lengths > 0) {
             return bad_request("the request has both Content-Length and Transfer-Encoding");
+        }
+        if (error == beast_http::error::header_limit) {
+            return fail(out_of_range("the request head has more than " + std::to_string(kMaxFields) + " fields"));
         }
         return bad_request("the request head is malformed: " + error.message());
     }

@@ -42,7 +42,7 @@ struct ParsedRequest {
     bool expects_continue = false;
 };
 
-/// kInvalidArgument → 400, kUnimplemented → 501 (transfer coding), kFailedPrecondition → 417 (expectation).
+/// kInvalidArgument → 400, kFailedPrecondition → 417 (expectation), kOutOfRange → 431 (too many fields).
 Result<ParsedRequest> parse_request_head(std::string_view bytes);
 
 struct ParsedResponse {

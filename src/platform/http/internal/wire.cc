@@ -172,7 +172,7 @@ Io Wire::try_write(std::span<iovec>& pieces) {
     return Io::kOk;
 }
 
-Task<Io> Wire::write(std::span<iovec> pieces, std::chrono::nanoseconds gap, bool until_input) {
+Task<Io> Wire::write(std::span<iovec>& pieces, std::chrono::nanoseconds gap, bool until_input) {
     const std::uint64_t received = received_;
     while (true) {
         if (interrupted_) co_return Io::kStopped;

@@ -52,9 +52,9 @@ public:
     /// Called once, on the io thread, as soon as the peer has left.
     void on_gone(Gone callback, void* owner) { gone_ = callback, gone_owner_ = owner; }
 
-    /// Writes all of it; the pieces are used up. `gap` bounds each wait for progress. With `until_input` it also
-    /// returns kOk, early, when the peer answers before it has read everything (then the pieces are not empty).
-    Task<Io> write(std::span<iovec> pieces, std::chrono::nanoseconds gap, bool until_input = false);
+    /// Writes all of it, using the pieces up. `gap` bounds each wait for progress. With `until_input` it also
+    /// returns kOk, early, when the peer answers before it has read everything (then some pieces are left).
+    Task<Io> write(std::span<iovec>& pieces, std::chrono::nanoseconds gap, bool until_input = false);
     /// What can be written without waiting. kOk: look whether anything is left.
     Io try_write(std::span<iovec>& pieces);
     std::uint64_t bytes_written() const { return bytes_written_; }
