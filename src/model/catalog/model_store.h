@@ -40,16 +40,24 @@ struct InstalledModel {
     ModelDefaults defaults;
 };
 json::object to_json(const InstalledModel& model);
+std::string_view task_name(ModelTask task);  ///< "chat", "embedding"
+/// Whether text may be a model's name or version, and so a folder's: [A-Za-z0-9._-], not starting with a dot, ≤ 100 bytes.
+bool is_model_name(std::string_view text);
 
 /// The models under `$ATRIUM_HOME/models`: one folder per name@version with the file and model.json, written last and
 /// atomically, so a folder without model.json is an interrupted pull. Thread-safe; several processes may read.
 class ModelStore {
 public:
     explicit ModelStore(Fs& fs, Path directory) : fs_(fs), directory_(std::move(directory)) {}
+    /// By name, newest version of each first. A folder that cannot be read is an error that names it.
     Result<std::vector<InstalledModel>> list() const;
     /// By "name" (newest version) or "name@version"; kNotFound that names what is installed.
     Result<InstalledModel> find(std::string_view reference) const;
+    /// Every file of it, model.json first: from then on nobody finds it. A process that has it open keeps it.
     Result<> remove(std::string_view reference);
+    /// Writes model.json, which makes the model exist; its file must lie in folder(name, version) already.
+    Result<> add(const InstalledModel& model);
+    Path folder(std::string_view name, std::string_view version) const;
     const Path& directory() const { return directory_; }
     Fs& fs() const { return fs_; }
 
