@@ -187,7 +187,8 @@ FileRules file_rules(SandboxProfile profile) {
     rules.restrict_reading = profile != SandboxProfile::kEngine;
     if (rules.restrict_reading) {
         rules.readable = {"/usr", "/lib", "/lib64", "/bin", "/opt", "/etc/ld.so.cache", "/etc/fonts", "/etc/localtime",
-                          "/dev/null", "/dev/zero", "/dev/urandom", "/proc/self", "/sys/devices/system/cpu", self_executable()};
+                          "/dev/null", "/dev/zero", "/dev/urandom", "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu",
+                          self_executable()};
     }
     return rules;
 }

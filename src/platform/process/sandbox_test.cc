@@ -165,6 +165,27 @@ TEST_F(Sandbox, ToolsRunUnderTheSameRules) {
     EXPECT_FALSE(std::filesystem::exists(folder_ / "new"));
 }
 
+TEST_F(Sandbox, PopplerWorksFromStdin) {
+    if (::access("/usr/bin/pdftotext", X_OK) != 0) GTEST_SKIP() << "pdftotext is not installed";
+    // No cross-reference table: poppler rebuilds it.
+    const std::string content = "BT /F1 12 Tf 72 700 Td (sandboxed words) Tj ET";
+    const std::string pdf =
+        "%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n"
+        "3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>>>endobj\n"
+        "4 0 obj<</Length " + std::to_string(content.size()) + ">>stream\n" + content + "\nendstream endobj\n"
+        "5 0 obj<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>endobj\ntrailer<</Root 1 0 R/Size 6>>\n%%EOF\n";
+    const std::string outcome = inside(SandboxProfile::kParserTools, [this, &pdf] {
+        auto tool = run_blocking(run_child({.argv = {"pdftotext", "-enc", "UTF-8", "-", "-"}, .environment = {},
+                                            .limits = {.memory_bytes = 1ULL << 30, .cpu = std::chrono::seconds(20)},
+                                            .stdin_bytes = pdf}));
+        if (!tool) fail_check(tool.error().to_string());
+        check(tool->output.find("sandboxed words") != std::string::npos,
+              "exit " + std::to_string(tool->exit_code) + ": " + tool->output + tool->errors);
+    });
+    SKIP_WITHOUT_SECCOMP(outcome);
+    EXPECT_EQ(outcome, "");
+}
+
 TEST_F(Sandbox, AnEngineTalksOverItsSocketOnly) {
     const std::string outcome = inside(SandboxProfile::kEngine, [this] {
         check_computing();

@@ -78,7 +78,7 @@ Task<> restarts_quickly() {
     EXPECT_TRUE(co_await until([&] { return supervisor.process_id() != first && supervisor.process_id() != 0; }));
     const auto took = std::chrono::steady_clock::now() - killed;
     EXPECT_GE(took, 100ms);
-    EXPECT_LT(took, 400ms) << "100 ms of backoff; the rest is for a busy machine";
+    EXPECT_LT(took, 1s) << "100 ms of backoff; the rest is for a busy machine";
     EXPECT_TRUE(co_await supervisor.wait_ready(5s));
     EXPECT_EQ(supervisor.restarts(), 1);
     EXPECT_EQ(supervisor.last_failure(), "");
@@ -164,7 +164,7 @@ Task<> kills_the_unhealthy() {
 TEST(Supervisor, KillsWhatIsUnhealthy) { run_until_complete(kills_the_unhealthy()); }
 
 Task<bool> slow_probe() {
-    co_await sleep_for(300ms);
+    co_await sleep_for(1s);
     co_return true;
 }
 
@@ -175,7 +175,7 @@ Task<> notices_an_exit_during_a_probe() {
     supervisor.start();
     const auto start = std::chrono::steady_clock::now();
     EXPECT_TRUE(co_await until([&] { return supervisor.state() == ChildState::kBackoff; }));
-    EXPECT_LT(std::chrono::steady_clock::now() - start, 280ms);
+    EXPECT_LT(std::chrono::steady_clock::now() - start, 900ms);
     co_await supervisor.stop();
 }
 TEST(Supervisor, NoticesAnExitDuringAProbe) { run_until_complete(notices_an_exit_during_a_probe()); }
