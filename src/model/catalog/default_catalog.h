@@ -16,6 +16,7 @@ struct SourceFile {
     std::string path;      ///< inside the repository or package
     std::string sha256;    ///< pinned; empty: the hub's own digest of the revision is what counts
     std::uint64_t bytes = 0;  ///< 0: not known beforehand
+    std::string keep_as;      ///< not an ingredient: kept beside the model under this name (its terms of use)
 };
 
 enum class Hub { kHuggingFace, kModelScope };

