@@ -1,5 +1,6 @@
 #include "model/engine/serving/answer.h"
 
+#include <algorithm>
 #include <iterator>
 
 #include "base/text.h"
