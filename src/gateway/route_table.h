@@ -1,7 +1,9 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,11 +21,16 @@ enum class Access { kPublic, kKey, kAdmin };
 /// In whose words errors are told.
 enum class Dialect { kOpenAi, kAtrium };
 
+class SseStream;
+
 /// One authenticated request on its way through a route handler. Wraps the exchange; same lifetime and thread.
 class Call {
 public:
-    Call(http::Exchange& exchange, app::CallContext context, std::map<std::string, std::string> path_parameters)
-        : exchange_(exchange), context_(std::move(context)), path_parameters_(std::move(path_parameters)) {}
+    Call(http::Exchange& exchange, app::CallContext context, std::map<std::string, std::string> path_parameters);
+    /// Whoever made the call awaits close_stream() first (the pipeline does).
+    ~Call();
+    Call(const Call&) = delete;
+    Call& operator=(const Call&) = delete;
 
     http::Exchange& exchange() { return exchange_; }
     const app::CallContext& context() const { return context_; }
@@ -31,27 +38,39 @@ public:
     /// "{file_id}" of the pattern, percent-decoded.
     const std::string& path(std::string_view name) const;
     std::optional<std::string> query(std::string_view name) const { return exchange_.head().query_value(name); }
-    /// limit/after/before/order of a list route, validated.
+    /// An integer of the query ("limit"), within [min, max]; kInvalidArgument that names the parameter and its range.
     Result<std::int64_t> query_int(std::string_view name, std::int64_t fallback, std::int64_t min, std::int64_t max) const;
 
-    /// Reads and parses the body: JSON object within the configured limit; content type must be JSON (or absent).
+    /// Reads and parses the body: JSON object within the configured limit; content type must be JSON (or absent). Once.
     Task<Result<json::object>> json_body();
     Task<Result<>> respond_json(const json::value& body, int status = 200);
 
-    /// Starts text/event-stream with the headers every stream has.
+    /// A stream will follow, when its first event is there. Until then an error still becomes a proper HTTP status; but a
+    /// client that has heard nothing for one heartbeat gets the head and a comment, so that it and the proxies in
+    /// between keep waiting.
+    Task<> expect_sse();
+    /// Starts text/event-stream now, with the headers every stream has. Comments follow in silences.
     Task<Result<>> start_sse();
-    /// "data: …\n\n", or with an event name "event: …\ndata: …\n\n".
+    /// "data: …\n\n", or with an event name "event: …\ndata: …\n\n". Starts the stream when nobody has.
     Task<Result<>> send_sse(std::string_view data, std::string_view event = {});
+    /// Ends the heartbeat; the exchange itself is finished by the pipeline.
+    Task<> close_stream();
+    bool is_streaming() const;
 
     void set_max_body(std::size_t bytes) { max_body_ = bytes; }
+    void set_heartbeat(std::chrono::milliseconds silence) { heartbeat_ = silence; }
     /// What settle records; handlers of model calls fill it.
     app::CallOutcome outcome;
 
 private:
+    SseStream& sse();
+
     http::Exchange& exchange_;
     app::CallContext context_;
     std::map<std::string, std::string> path_parameters_;
     std::size_t max_body_ = 32u << 20;
+    std::chrono::milliseconds heartbeat_{15'000};
+    std::unique_ptr<SseStream> sse_;
 };
 
 /// Returns an Error to have the pipeline render it: as the response when none has started, else inside the stream.
@@ -59,7 +78,8 @@ using RouteHandler = std::function<Task<Result<>>(Call&)>;
 
 struct RouteSpec {
     http::Method method = http::Method::kGet;
-    std::string pattern;  ///< "/v1/files/{file_id}/content"
+    /// "/v1/files/{file_id}/content". A last "{model...}" takes the rest of the path, slashes included.
+    std::string pattern;
     Access access = Access::kKey;
     Dialect dialect = Dialect::kOpenAi;
     std::string tag;      ///< groups routes in the API description: "chat", "files"
@@ -73,18 +93,26 @@ struct RouteSpec {
 /// Filled at start, then immutable and shared by all io threads.
 class RouteTable {
 public:
+    /// Two routes for one method and pattern are a defect (CHECK).
     void add(RouteSpec route);
+
+    /// Answers GETs that no route knows and that lie outside the API's prefixes (/v1, /v2, /api, /atrium, /mcp, /otlp):
+    /// the console. Public; not part of the API description.
+    void set_fallback(RouteHandler handler);
 
     struct Match {
         const RouteSpec* route = nullptr;
         std::map<std::string, std::string> parameters;
         std::string allow;  ///< when the path exists but not with this method: what it has
     };
+    /// Literal segments win over parameters, parameters over "{rest...}". HEAD matches GET, a slash at the end is ignored.
     Match match(http::Method method, std::string_view path) const;
     const std::vector<RouteSpec>& routes() const { return routes_; }
 
 private:
     std::vector<RouteSpec> routes_;
+    std::vector<std::vector<std::string>> segments_;  // of each route's pattern
+    std::optional<RouteSpec> fallback_;
 };
 
 }  // namespace atrium::gateway

@@ -1,0 +1,61 @@
+#include "gateway/gateway.h"
+
+#include "gateway/admin/admin_routes.h"
+#include "gateway/admin/operations_routes.h"
+#include "gateway/openai/openai_routes.h"
+#include "gateway/pipeline.h"
+
+namespace atrium::gateway {
+
+struct Gateway::State {
+    explicit State(Dependencies d)
+        : parts(std::move(d)),
+          origins(parts.server),
+          admission(parts.limits, parts.clock),
+          settler(parts.metrics, parts.usage),
+          pipeline({.routes = routes,
+                    .origins = origins,
+                    .tenancy = parts.tenancy,
+                    .admission = admission,
+                    .settler = settler,
+                    .spans = parts.spans,
+                    .clock = parts.clock,
+                    .max_body = parts.server.max_body_bytes,
+                    .heartbeat = parts.heartbeat}) {}
+
+    Dependencies parts;
+    RouteTable routes;
+    OriginPolicy origins;
+    Admission admission;
+    Settler settler;
+    Pipeline pipeline;
+};
+
+Gateway::Gateway(Dependencies dependencies) : state_(std::make_unique<State>(std::move(dependencies))) {
+    auto& routes = state_->routes;
+    const auto& parts = state_->parts;
+    add_model_routes(routes, parts.chat);
+    add_chat_routes(routes, parts.chat);
+    add_embedding_routes(routes, parts.chat);
+    add_admin_routes(routes, parts.tenancy);
+    add_usage_routes(routes, parts.usage, parts.clock);
+    add_operations_routes(routes, {.chat = parts.chat,
+                                   .tenancy = parts.tenancy,
+                                   .metrics = parts.metrics,
+                                   .spans = parts.spans,
+                                   .clock = parts.clock,
+                                   .version = parts.version,
+                                   .not_ready = parts.not_ready,
+                                   .public_metrics = state_->origins.on_loopback()});
+}
+
+Gateway::~Gateway() = default;
+
+RouteTable& Gateway::routes() { return state_->routes; }
+
+http::Handler Gateway::handler() {
+    const auto* pipeline = &state_->pipeline;
+    return [pipeline](http::Exchange& exchange) { return pipeline->handle(exchange); };
+}
+
+}  // namespace atrium::gateway

@@ -1,0 +1,71 @@
+#include <fmt/format.h>
+
+#include "gateway/openai/openai_routes.h"
+#include "gateway/openai/requests.h"
+#include "gateway/openai/schemas.h"
+
+namespace atrium::gateway {
+namespace {
+
+/// What a local model cannot do is said before anything is computed. Upstreams judge for themselves.
+Result<> check_fit(const app::ChatService& chat, const ModelRequest& request) {
+    TRY_ASSIGN(const auto info, chat.ready_model(request.model));
+    if (info.owned_by != "atrium") return {};
+    if (info.embedding) {
+        return fail(invalid_argument(fmt::format("The model '{}' makes embeddings and cannot chat; use /v1/embeddings or a chat model.", info.id))
+                        .with_field("model"));
+    }
+    if (!request.only_text) {
+        return fail(invalid_argument(fmt::format("The model '{}' reads text only; images, audio and files are not supported.", info.id))
+                        .with_field("messages"));
+    }
+    return {};
+}
+
+/// The common end of chat and completions: answer at once or as a stream.
+Task<Result<>> relay(Call& call, app::ChatService& chat, model::Operation operation, json::object body, bool stream) {
+    if (!stream) {
+        CO_TRY_ASSIGN(auto answer, co_await chat.complete(operation, call.context(), std::move(body), &call.outcome));
+        co_return co_await call.exchange().respond(http::Response::json(200, std::move(answer.body)));
+    }
+    co_await call.expect_sse();
+    auto* to = &call;
+    CO_TRY(co_await chat.stream(operation, call.context(), std::move(body),
+                                [to](std::string_view data) { return to->send_sse(data); }, &call.outcome));
+    co_return Result<>{};
+}
+
+Task<Result<>> create_chat_completion(Call& call, app::ChatService& chat) {
+    CO_TRY_ASSIGN(auto body, co_await call.json_body());
+    CO_TRY_ASSIGN(const auto request, validate_chat(body));
+    CO_TRY(check_fit(chat, request));
+    co_return co_await relay(call, chat, model::Operation::kChat, std::move(body), request.stream);
+}
+
+Task<Result<>> create_completion(Call& call, app::ChatService& chat) {
+    CO_TRY_ASSIGN(auto body, co_await call.json_body());
+    CO_TRY_ASSIGN(const auto request, validate_completion(body));
+    CO_TRY(check_fit(chat, request));
+    co_return co_await relay(call, chat, model::Operation::kCompletion, std::move(body), request.stream);
+}
+
+}  // namespace
+
+void add_chat_routes(RouteTable& routes, app::ChatService& chat) {
+    routes.add({.method = http::Method::kPost,
+                .pattern = "/v1/chat/completions",
+                .tag = "chat",
+                .summary = "Answer a conversation, at once or as a stream",
+                .handler = [&chat](Call& call) { return create_chat_completion(call, chat); },
+                .request_schema = chat_request_schema(),
+                .response_schema = completion_response_schema("chat.completion")});
+    routes.add({.method = http::Method::kPost,
+                .pattern = "/v1/completions",
+                .tag = "chat",
+                .summary = "Continue a text, at once or as a stream",
+                .handler = [&chat](Call& call) { return create_completion(call, chat); },
+                .request_schema = completion_request_schema(),
+                .response_schema = completion_response_schema("text_completion")});
+}
+
+}  // namespace atrium::gateway
