@@ -66,6 +66,7 @@ TEST(Location, NeverShowsASecret) {
 
 TEST(Location, ReadsPaths) {
     EXPECT_EQ(parse_location("sqlite:///var/lib/a b=c.db")->path, "/var/lib/a b=c.db");
+    EXPECT_EQ(parse_location("sqlite:////var/lib/a.db")->path, "/var/lib/a.db");
     EXPECT_TRUE(parse_location("sqlite://:memory:")->in_memory());
     EXPECT_FALSE(parse_location("sqlite://"));
     EXPECT_FALSE(parse_location("sqlite:///a\"b"));

@@ -26,7 +26,9 @@ std::string without_secrets(std::string_view url) {
 Result<Location> parse_location(std::string_view url) {
     Location location;
     if (constexpr std::string_view kScheme = "sqlite://"; url.starts_with(kScheme)) {
-        location.path = std::string(url.substr(kScheme.size()));
+        std::string_view path = url.substr(kScheme.size());
+        while (path.starts_with("//")) path.remove_prefix(1);  // "sqlite:///" + "/var/lib/atrium.db"
+        location.path = std::string(path);
         if (location.path.empty()) return fail(invalid_argument("the database URL 'sqlite://' lacks a path"));
         // The driver's connection string has no way to escape a quote.
         if (location.path.find('"') != std::string::npos || location.path.find('\0') != std::string::npos) {
