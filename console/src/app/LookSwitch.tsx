@@ -1,6 +1,6 @@
-import { MoonOutlined, SunOutlined } from '@ant-design/icons';
 import { Button, Tooltip } from 'antd';
 import { useTranslation } from 'react-i18next';
+import { MoonOutlined, SunOutlined } from '@/components/icons';
 import { setPreferences, useDark } from './preferences';
 
 /** The two switches that are always at hand; the third way, following the system, is in the settings. */
@@ -14,10 +14,10 @@ export function LookSwitch() {
       <Button
         type="text"
         lang={other}
-        aria-label={other === 'zh' ? '切换到中文' : 'Switch to English'}
+        aria-label={other === 'zh' ? '中：切换到中文' : 'EN: switch to English'}
         onClick={() => setPreferences({ language: other })}
       >
-        {other === 'zh' ? '中' : 'En'}
+        {other === 'zh' ? '中' : 'EN'}
       </Button>
       <Tooltip title={theme}>
         <Button

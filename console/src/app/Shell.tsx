@@ -1,9 +1,9 @@
-import { MenuOutlined } from '@ant-design/icons';
 import { useQueryClient } from '@tanstack/react-query';
 import { Button, Drawer } from 'antd';
 import { Suspense, useEffect, useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Navigate, Route, Routes, useLocation } from 'react-router';
+import { MenuOutlined } from '@/components/icons';
 import { useWhoAmI } from '@/api/server';
 import { Mark } from '@/components/Mark';
 import { ErrorState, LoadingState, NoPermission, NotFound } from '@/components/states';

@@ -1,7 +1,7 @@
-import { DeleteOutlined, LogoutOutlined, PlusOutlined } from '@ant-design/icons';
 import { App, Button, Tooltip } from 'antd';
 import { useTranslation } from 'react-i18next';
 import { Link, NavLink, useMatch, useNavigate } from 'react-router';
+import { DeleteOutlined, LogoutOutlined, PlusOutlined } from '@/components/icons';
 import type { WhoAmI } from '@/api/types';
 import { Mark } from '@/components/Mark';
 import { useConversations, useConversationStore } from '@/pages/chat/context';

@@ -1,6 +1,6 @@
 // The map of the console: one line per page. Each page is a file of its own that is loaded when it is first opened.
-import { ApiOutlined, DatabaseOutlined, KeyOutlined, MessageOutlined, SettingOutlined } from '@ant-design/icons';
 import { type ComponentType, lazy, type ReactNode } from 'react';
+import { ApiOutlined, DatabaseOutlined, KeyOutlined, MessageOutlined, SettingOutlined } from '@/components/icons';
 
 export interface PageEntry {
   /** In the address and in the words of the navigation: nav.<name>. */

@@ -8,7 +8,7 @@ const light = {
   sunken: '#f1eee7',
   ink: '#1f2421',
   'ink-soft': '#4d5751',
-  'ink-faint': '#66706a',
+  'ink-faint': '#5d6761',
   line: '#e5e0d6',
   'line-strong': '#cdc6b8',
   accent: '#1d6b52',

@@ -1,7 +1,7 @@
-import { CheckOutlined, CopyOutlined } from '@ant-design/icons';
 import { Button, Tooltip } from 'antd';
 import { useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import { CheckOutlined, CopyOutlined } from '@/components/icons';
 
 /** The clipboard API exists on https and localhost only; a server reached by plain http needs the old way. */
 async function copyText(text: string): Promise<boolean> {

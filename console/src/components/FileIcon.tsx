@@ -1,4 +1,5 @@
-import { FileMarkdownOutlined, FileOutlined, FilePdfOutlined, FileTextOutlined, FileWordOutlined, Html5Outlined } from '@ant-design/icons';
+import { FileMarkdownOutlined, FileOutlined, FilePdfOutlined, FileTextOutlined, FileWordOutlined, Html5Outlined } from '@/components/icons';
+
 
 const ICONS: Record<string, typeof FileOutlined> = {
   pdf: FilePdfOutlined,
@@ -12,5 +13,5 @@ const ICONS: Record<string, typeof FileOutlined> = {
 
 export function FileIcon({ name }: { name: string }) {
   const Icon = ICONS[name.slice(name.lastIndexOf('.') + 1).toLowerCase()] ?? FileOutlined;
-  return <Icon className="file-icon" aria-hidden />;
+  return <Icon className="file-icon" />;
 }

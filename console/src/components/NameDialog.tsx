@@ -46,6 +46,7 @@ export function NameDialog({ open, title, hint, busy, error, onSubmit, onClose, 
       onCancel={onClose}
       afterOpenChange={(shown) => shown && input.current?.focus()}
       width={460}
+      destroyOnHidden
       centered
     >
       <div className="name-dialog">

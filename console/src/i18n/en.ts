@@ -63,7 +63,7 @@ export const en = {
     rejected: 'Your key is no longer valid. It may have been revoked.',
     where: 'Where do I find my key?',
     whereFirst: 'The first start of the server prints an admin key, next to the address of this page.',
-    whereFile: 'It is also kept in the file <1>admin.key</1> in the data folder of the server (<1>ATRIUM_HOME</1>; after <1>make run</1> that is below <1>var/</1>).',
+    whereFile: 'It is also kept in the file <1>admin.key</1> in the data folder of the server (<1>ATRIUM_HOME</1>; after <1>make run</1> that is <1>var/</1>).',
     whereAdmin: 'Everybody else gets a key from an administrator, who creates it under “Projects and keys”.',
     kept: 'The key stays in this tab and is forgotten when you close it.',
     show: 'Show the key',
@@ -120,7 +120,7 @@ export const en = {
     missingBase: 'Deleted knowledge base',
   },
   samples: {
-    guide: ['How do I add my own documents?', 'What does Atrium do with a question before it answers?', '如何让同事也能使用 Atrium？'],
+    guide: ['How do I add my own documents?', 'How many days of annual leave do employees get?', '怎样给同事创建一个密钥？'],
     base: ['What are these documents about?', '这些文档主要讲什么？'],
     plain: ['Explain in three sentences what a vector database does.', '用三句话解释什么是向量数据库。', 'Write a polite reminder about an unpaid invoice.'],
   },

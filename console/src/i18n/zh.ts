@@ -64,7 +64,7 @@ export const zh: Translation = {
     rejected: '您的密钥已失效，可能已被吊销。',
     where: '在哪里找到密钥？',
     whereFirst: '服务器首次启动时，会在打印本页地址的同时打印管理员密钥。',
-    whereFile: '它也保存在服务器数据目录（<1>ATRIUM_HOME</1>；使用 <1>make run</1> 时在 <1>var/</1> 下）的 <1>admin.key</1> 文件中。',
+    whereFile: '它也保存在服务器数据目录（<1>ATRIUM_HOME</1>；使用 <1>make run</1> 时为 <1>var/</1>）的 <1>admin.key</1> 文件中。',
     whereAdmin: '其他人的密钥由管理员在“项目与密钥”页面创建。',
     kept: '密钥只保存在当前标签页中，关闭后即被清除。',
     show: '显示密钥',
@@ -121,7 +121,7 @@ export const zh: Translation = {
     missingBase: '已删除的知识库',
   },
   samples: {
-    guide: ['怎样添加自己的文档？', '提出一个问题后，中庭是怎样得出回答的？', 'How do I let a colleague use Atrium?'],
+    guide: ['怎样添加自己的文档？', '员工每年有多少天年假？', 'How do I create a key for a colleague?'],
     base: ['这些文档主要讲什么？', 'What are these documents about?'],
     plain: ['用三句话解释什么是向量数据库。', 'Explain in three sentences what a vector database does.', '写一封催缴逾期发票的邮件，语气礼貌。'],
   },

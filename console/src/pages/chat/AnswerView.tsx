@@ -1,7 +1,7 @@
-import { RedoOutlined } from '@ant-design/icons';
 import { Button, Tooltip } from 'antd';
 import { memo, useCallback } from 'react';
 import { useTranslation } from 'react-i18next';
+import { RedoOutlined } from '@/components/icons';
 import { ApiError } from '@/api/client';
 import { CopyButton } from '@/components/CopyButton';
 import { useFormat } from '@/components/format';
@@ -60,6 +60,10 @@ function useCitations(turn: AnswerTurn, onCitation: Props['onCitation']): Render
     [citations, state === 'streaming', base, turn.id, onCitation, t],
   );
 }
+
+/** While an answer grows, half a marker at its end is not shown: it would flicker. */
+const shownText = ({ text, state, base }: AnswerTurn): string =>
+  state === 'streaming' && base !== null ? text.replace(/\s?\[[\d\s,，、]*$/, '') : text;
 
 function Progress({ turn }: { turn: AnswerTurn }) {
   const { t } = useTranslation();
@@ -134,7 +138,7 @@ export const AnswerView = memo(({ turn, onAgain, onCitation, onPassage }: Props)
       <div className="answer-body">
         <h2 className="visually-hidden">{t('chat.answer')}</h2>
         <KindTag turn={turn} />
-        {turn.text !== '' && <Markdown source={turn.text} text={renderText} />}
+        {turn.text !== '' && <Markdown source={shownText(turn)} text={renderText} />}
         {turn.text === '' && state === 'streaming' && <Progress turn={turn} />}
         {state === 'stopped' && <p className="answer-note">{t('chat.stopped')}</p>}
         {state === 'failed' && <Failure turn={turn} />}

@@ -1,8 +1,8 @@
-import { ArrowUpOutlined, BookOutlined, RobotOutlined } from '@ant-design/icons';
 import { Button, Input, Select, Tooltip } from 'antd';
 import type { TextAreaRef } from 'antd/es/input/TextArea';
 import { type KeyboardEvent, useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import { ArrowUpOutlined, BookOutlined, RobotOutlined } from '@/components/icons';
 import type { TargetChoice } from './target';
 
 const NO_BASE = '';
@@ -23,7 +23,7 @@ function Choices({ target }: { target: TargetChoice }) {
       <Select
         className="composer-choice"
         variant="borderless"
-        prefix={<BookOutlined aria-hidden />}
+        prefix={<BookOutlined />}
         aria-label={t('chat.base')}
         options={bases}
         value={target.loaded ? (target.value.base ?? NO_BASE) : undefined}
@@ -36,7 +36,7 @@ function Choices({ target }: { target: TargetChoice }) {
       <Select
         className="composer-choice"
         variant="borderless"
-        prefix={<RobotOutlined aria-hidden />}
+        prefix={<RobotOutlined />}
         aria-label={t('chat.model')}
         options={models}
         value={target.value.model ?? undefined}

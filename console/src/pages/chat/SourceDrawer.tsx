@@ -1,8 +1,8 @@
-import { LeftOutlined, RightOutlined } from '@ant-design/icons';
 import { Button, Drawer } from 'antd';
 import { useEffect, useRef } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Link } from 'react-router';
+import { LeftOutlined, RightOutlined } from '@/components/icons';
 import { ApiError } from '@/api/client';
 import { useChunk } from '@/api/knowledge';
 import type { ChunkInContext, Citation } from '@/api/types';

@@ -1,7 +1,7 @@
-import { ArrowDownOutlined } from '@ant-design/icons';
 import { Button } from 'antd';
 import { memo, useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import { ArrowDownOutlined } from '@/components/icons';
 import { AnswerView } from './AnswerView';
 import type { AnswerTurn, Turn } from './conversation';
 

@@ -1,7 +1,7 @@
-import { PlusOutlined } from '@ant-design/icons';
 import { App, Button, Checkbox } from 'antd';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import { PlusOutlined } from '@/components/icons';
 import { useCreateKey, useKeys, useRevokeKey } from '@/api/admin';
 import { useWhoAmI } from '@/api/server';
 import type { ApiKey, NewApiKey, Project } from '@/api/types';

@@ -1,8 +1,8 @@
-import { PlusOutlined } from '@ant-design/icons';
 import { Button } from 'antd';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useSearchParams } from 'react-router';
+import { PlusOutlined } from '@/components/icons';
 import { useCreateProject, useProjects } from '@/api/admin';
 import { useWhoAmI } from '@/api/server';
 import { NameDialog } from '@/components/NameDialog';

@@ -1,8 +1,8 @@
-import { PlusOutlined } from '@ant-design/icons';
 import { Button } from 'antd';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Link, useNavigate } from 'react-router';
+import { PlusOutlined } from '@/components/icons';
 import { useBases, useCreateBase } from '@/api/knowledge';
 import type { VectorStore } from '@/api/types';
 import { useFormat } from '@/components/format';

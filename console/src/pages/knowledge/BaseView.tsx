@@ -1,7 +1,7 @@
-import { ArrowLeftOutlined, DeleteOutlined, MessageOutlined } from '@ant-design/icons';
 import { App, Button, Tabs } from 'antd';
 import { useTranslation } from 'react-i18next';
 import { Link, useNavigate, useSearchParams } from 'react-router';
+import { ArrowLeftOutlined, DeleteOutlined, MessageOutlined } from '@/components/icons';
 import { ApiError } from '@/api/client';
 import { useBase, useDeleteBase } from '@/api/knowledge';
 import type { VectorStore } from '@/api/types';

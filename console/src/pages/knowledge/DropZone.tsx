@@ -1,6 +1,6 @@
-import { CloudUploadOutlined } from '@ant-design/icons';
 import { type ChangeEvent, useEffect, useId, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import { CloudUploadOutlined } from '@/components/icons';
 
 const ACCEPT = '.pdf,.docx,.html,.htm,.md,.markdown,.txt';
 

@@ -1,6 +1,6 @@
-import { CloseOutlined, DeleteOutlined, EyeOutlined, RedoOutlined } from '@ant-design/icons';
 import { App, Button, Progress, Tooltip } from 'antd';
 import { useTranslation } from 'react-i18next';
+import { CloseOutlined, DeleteOutlined, EyeOutlined, RedoOutlined } from '@/components/icons';
 import { useBaseFiles, useRemoveFile } from '@/api/knowledge';
 import type { KnowledgeFile } from '@/api/types';
 import { FileIcon } from '@/components/FileIcon';

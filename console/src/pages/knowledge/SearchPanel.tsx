@@ -1,7 +1,7 @@
-import { SearchOutlined } from '@ant-design/icons';
 import { Button, Input } from 'antd';
 import { type FormEvent, useEffect, useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import { SearchOutlined } from '@/components/icons';
 import { useSearch } from '@/api/knowledge';
 import type { LegScore, SearchHit } from '@/api/types';
 import { FileIcon } from '@/components/FileIcon';
