@@ -19,7 +19,8 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     if not (BUILD / "build.ninja").exists():
-        subprocess.run(["cmake", "--preset", "asan", "-B", str(BUILD), "-DATRIUM_CONSOLE=OFF", "-DATRIUM_FUZZ=ON"], cwd=ROOT,
+        subprocess.run(["cmake", "--preset", "asan", "-B", str(BUILD), "-DATRIUM_CONSOLE=OFF", "-DATRIUM_FUZZ=ON",
+                        "-DATRIUM_TESTS=OFF", "-DATRIUM_SANITIZE=address,undefined,fuzzer-no-link"], cwd=ROOT,
                        check=True, stdout=subprocess.DEVNULL)
     subprocess.run(["cmake", "--build", str(BUILD), "--parallel", str(options.jobs), "--target", "fuzz"], check=True)
     targets = sorted(path for path in (BUILD / "fuzz").glob("*_fuzz") if path.is_file())
