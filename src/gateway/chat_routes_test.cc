@@ -105,7 +105,7 @@ TEST(ChatRoute, AnErrorBeforeTheFirstChunkIsAStatus) {
 
 TEST(ChatRoute, SilenceIsFilledWithComments) {
     LiveGateway live({100'000, 100}, std::chrono::milliseconds(20));
-    live.script({{.pieces = {from_upstream(golden("chat_stream.sse"))}, .pause = std::chrono::milliseconds(150)}});
+    live.script({{.pieces = {from_upstream(golden("chat_stream.sse"))}, .pause = std::chrono::milliseconds(120)}});
     const auto reply = live.post("/v1/chat/completions", kStream);
     EXPECT_THAT(reply.body, StartsWith(": keep-alive\n\n: keep-alive\n\n"));
     EXPECT_THAT(reply.body, HasSubstr(golden("chat_stream.sse")));
@@ -123,9 +123,7 @@ Task<Result<std::string>> read_first_and_leave(http::Client* client, http::Clien
 
 TEST(ChatRoute, ALeavingClientStopsTheUpstreamAndIsSettled) {
     LiveGateway live;
-    Script endless{.pieces = {}, .pause = std::chrono::milliseconds(5)};
-    for (int i = 0; i < 2000; ++i) endless.pieces.push_back(event(R"({"id":"c","model":"served","choices":[{"index":0,"delta":{"content":"x"}}]})"));
-    live.script({endless});
+    live.script({{.pieces = {event(R"({"id":"c","model":"served","choices":[{"index":0,"delta":{"content":"x"}}]})")}, .hangs = true}});
     auto first = run_blocking(read_first_and_leave(&live.client, live.prepare(http::Method::kPost, "/v1/chat/completions", kStream)));
     ASSERT_TRUE(first);
     EXPECT_THAT(*first, HasSubstr("\"x\""));
@@ -137,7 +135,7 @@ TEST(ChatRoute, ALeavingClientStopsTheUpstreamAndIsSettled) {
 
 TEST(ChatRoute, ALeavingClientStopsAPlainCallToo) {
     LiveGateway live;
-    live.script({{.pieces = {"{}"}, .pause = std::chrono::seconds(20)}});
+    live.script({{.pieces = {}, .hangs = true}});
     auto request = live.prepare(http::Method::kPost, "/v1/chat/completions", kChat);
     request.deadlines.first_byte = std::chrono::milliseconds(50);
     EXPECT_FALSE(run_blocking(live.client.send(std::move(request))));
@@ -146,18 +144,22 @@ TEST(ChatRoute, ALeavingClientStopsAPlainCallToo) {
     EXPECT_TRUE(live.upstream->closed);
 }
 
+Task<Result<std::string>> drain_after_first(LiveGateway* live, http::ClientRequest request, std::thread* drainer) {
+    CO_TRY_ASSIGN(auto response, co_await live->client.send(std::move(request)));
+    CO_TRY_ASSIGN(auto text, co_await response->read_some());
+    *drainer = std::thread([live] { live->drain(std::chrono::milliseconds(10)); });
+    CO_TRY_ASSIGN(const auto rest, co_await response->read_all(1 << 20));
+    co_return text + rest;
+}
+
 TEST(ChatRoute, DrainTellsRunningStreams) {
     LiveGateway live;
-    live.script({{.pieces = {event(R"({"id":"c","model":"served","choices":[{"index":0,"delta":{"content":"x"}}]})"), "unused"},
-                  .pause = std::chrono::milliseconds(300)}});
-    live.start();
-    std::thread drainer([&] {
-        std::this_thread::sleep_for(std::chrono::milliseconds(400));
-        live.drain(std::chrono::milliseconds(10));
-    });
-    const auto reply = live.post("/v1/chat/completions", kStream);
+    live.script({{.pieces = {event(R"({"id":"c","model":"served","choices":[{"index":0,"delta":{"content":"x"}}]})")}, .hangs = true}});
+    std::thread drainer;
+    const auto text = run_blocking(drain_after_first(&live, live.prepare(http::Method::kPost, "/v1/chat/completions", kStream), &drainer));
     drainer.join();
-    EXPECT_THAT(reply.body, AllOf(HasSubstr("shutting_down"), Not(HasSubstr("[DONE]"))));
+    ASSERT_TRUE(text) << text.error().to_string();
+    EXPECT_THAT(*text, AllOf(HasSubstr("\"content\":\"x\""), HasSubstr("shutting_down"), Not(HasSubstr("[DONE]"))));
 }
 
 TEST(ChatRoute, RefusesBadRequestsByField) {
@@ -236,32 +238,59 @@ TEST(ModelRoutes, ListAndOne) {
     EXPECT_EQ(live.get("/v1/models/none").error("code"), "model_not_found");
 }
 
-/// The whole way once more, with the upstream behind HTTP as well: its process dies in mid-stream.
-TEST(ChatRoute, ADyingEngineIsToldWithinASecond) {
-    Runtime runtime(1);
-    struct Engine {
-        static Task<> answer(http::Exchange& exchange) {
-            (void)co_await exchange.read_body(1 << 20);
-            http::ResponseHead head;
-            head.headers.add("Content-Type", "text/event-stream");
-            (void)co_await exchange.start(std::move(head));
-            (void)co_await exchange.write(event(R"({"id":"c","model":"served","choices":[{"index":0,"delta":{"content":"half an"}}]})"));
-            // Returning without finish() breaks the connection, as a killed process does.
-        }
-    };
-    http::Server engine(runtime, {}, Engine::answer);
-    const auto address = engine.listen("127.0.0.1:0").value();
-    std::thread thread([&] { runtime.run(); });
+/// An upstream behind HTTP, for what happens between two processes.
+class HttpEngine {
+public:
+    explicit HttpEngine(std::vector<std::string> events, bool dies) : events_(std::move(events)), dies_(dies) {
+        url = "http://" + server_.listen("127.0.0.1:0").value() + "/v1";
+        thread_ = std::thread([this] { runtime_.run(); });
+    }
+    ~HttpEngine() {
+        runtime_.stop();
+        thread_.join();
+    }
+    std::string url;
+    std::vector<std::string> peers;  ///< one per request; equal: one connection
 
-    LiveGateway live;
+private:
+    static Task<> answer(HttpEngine* self, http::Exchange& exchange) {
+        self->peers.push_back(exchange.head().peer);
+        (void)co_await exchange.read_body(1 << 20);
+        http::ResponseHead head;
+        head.headers.add("Content-Type", "text/event-stream");
+        (void)co_await exchange.start(std::move(head));
+        for (const auto& text : self->events_) (void)co_await exchange.write(text);
+        // Without finish() the connection breaks off, as when the process is killed.
+        if (!self->dies_) (void)co_await exchange.finish();
+    }
+
+    std::vector<std::string> events_;
+    const bool dies_;
+    Runtime runtime_{1};
+    http::Server server_{runtime_, {}, [this](http::Exchange& exchange) { return answer(this, exchange); }};
+    std::thread thread_;
+};
+
+TEST(ChatRoute, ADyingEngineIsToldWithinASecond) {
+    HttpEngine engine({event(R"({"id":"c","model":"served","choices":[{"index":0,"delta":{"content":"half an"}}]})")}, true);
     http::Client client;
-    live.serve(model::make_openai_upstream(client, {"engine", "http://" + address + "/v1", "", {}}).value());
+    LiveGateway live;
+    live.serve(model::make_openai_upstream(client, {"engine", engine.url, "", {}}).value());
     const auto began = std::chrono::steady_clock::now();
     const auto reply = live.post("/v1/chat/completions", kStream);
     EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(1));
     EXPECT_THAT(reply.body, AllOf(HasSubstr("half an"), HasSubstr("upstream_interrupted"), Not(HasSubstr("[DONE]"))));
-    runtime.stop();
-    thread.join();
+}
+
+TEST(ChatRoute, StreamsShareOneConnectionToTheUpstream) {
+    HttpEngine engine({from_upstream(golden("chat_stream.sse"))}, false);
+    http::Client client;
+    LiveGateway live;
+    live.serve(model::make_openai_upstream(client, {"engine", engine.url, "", {}}).value());
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(live.post("/v1/chat/completions", kStream).body, golden("chat_stream.sse"));
+    ASSERT_EQ(engine.peers.size(), 3u);
+    EXPECT_EQ(engine.peers[0], engine.peers[1]);
+    EXPECT_EQ(engine.peers[1], engine.peers[2]);
 }
 
 }  // namespace

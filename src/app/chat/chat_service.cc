@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "app/chat/chunk_rewriter.h"
+#include "platform/async/runtime.h"
 #include "platform/http/sse.h"
 
 namespace atrium::app {
@@ -76,6 +77,23 @@ Error interrupted(const std::string& model, const Error& cause) {
     return unavailable(fmt::format("the model '{}' broke off in the middle of its answer, please retry", model))
         .with_reason("upstream_interrupted")
         .with_cause(cause);
+}
+
+/// Stops the caller's waiting for the end of a stream that is complete already. Bounded, so nobody joins it.
+Task<> give_up_soon(StopSource waiting, StopToken over) {
+    if (co_await sleep_for(std::chrono::milliseconds(100), over)) waiting.request_stop();
+}
+
+/// The bytes between "[DONE]" and the end of the response, normally none and already here: a response read to its end
+/// gives its connection back, which saves the next call a (TLS) handshake. An upstream that keeps it open is not waited for.
+Task<> read_to_end(http::ClientResponse& response, StopSource call) {
+    StopSource over;
+    co_await spawn_here(give_up_soon(call, over.get_token()));
+    while (true) {
+        auto rest = co_await response.read_some();
+        if (!rest || rest->empty()) break;
+    }
+    over.request_stop();
 }
 
 /// One streamed call on its way: the parts of ChatService::stream that share state. Lives in that coroutine's frame.
@@ -215,7 +233,9 @@ Task<Result<CallOutcome>> ChatService::stream(model::Operation operation, CallCo
     auto span = begin_span(spans_, clock_, operation, context, route, body, true);
     auto call = make_call(operation, context, route, std::move(body), true, span);
     const auto began = clock_.steady();
-    auto response = co_await route.upstream->call(std::move(call), context.stop);
+    StopSource stop;
+    const StopCallback forward(context.stop, [&stop] { stop.request_stop(); });
+    auto response = co_await route.upstream->call(std::move(call), stop.get_token());
     outcome.upstream_seconds = seconds(clock_.steady() - began);
     if (!response) {
         end_span(span, outcome, &response.error());
@@ -224,6 +244,7 @@ Task<Result<CallOutcome>> ChatService::stream(model::Operation operation, CallCo
     Relay relay(clock_, ChunkRewriter(outcome.upstream, route.info.id, include_usage), std::move(sink), outcome, began);
     auto relayed = co_await relay.run(**response);
     relay.account();
+    if (relayed && relay.done) co_await read_to_end(**response, stop);
     if (!relay.rewriter.response_id().empty()) span.set("gen_ai.response.id", relay.rewriter.response_id());
     if (relay.rewriter.saw_finish()) span.set("gen_ai.response.finish_reasons", relay.rewriter.finish_reason());
     end_span(span, outcome, relayed ? nullptr : &relayed.error());

@@ -161,6 +161,26 @@ TEST_F(ChatServiceTest, ALeavingCallerClosesTheUpstream) {
     EXPECT_EQ(progress.usage.completion_tokens, 1);
 }
 
+TEST_F(ChatServiceTest, AnUpstreamThatKeepsTheConnectionAfterDoneIsNotWaitedFor) {
+    script({{.pieces = {event(kHello) + event(kStop) + event("[DONE]")}, .hangs = true}});
+    const auto began = std::chrono::steady_clock::now();
+    EXPECT_TRUE(stream(body()));
+    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(5));
+    EXPECT_TRUE(upstream_->closed);
+}
+
+TEST_F(ChatServiceTest, AStopFromAboveReachesTheUpstream) {
+    script({{.pieces = {}, .hangs = true}});
+    StopSource source;
+    auto caller = context();
+    caller.stop = source.get_token();
+    source.request_stop();
+    auto* into = &received_;
+    const auto outcome = run_blocking(chat_.stream(model::Operation::kChat, caller, body(),
+                                                   [into](std::string_view data) { return collect(into, data); }));
+    EXPECT_EQ(outcome.error().code(), Code::kCancelled);
+}
+
 TEST_F(ChatServiceTest, FindsModelsThatAreNotReady) {
     script({{}});
     router_.set_readiness([](std::string_view) { return std::optional<std::string>("starting"); });

@@ -17,6 +17,7 @@ struct Script {
     std::optional<Error> breaks_with = std::nullopt;
     std::optional<Error> error = std::nullopt;
     std::chrono::milliseconds pause{0};  ///< before each piece; ends early when the call is stopped
+    bool hangs = false;                  ///< silence after the last piece until the call is stopped
 };
 
 class ScriptedResponse final : public http::ClientResponse {
@@ -32,6 +33,10 @@ public:
         if (stop_.stop_requested()) co_return fail(cancelled("stopped"));
         if (next_ < script_.pieces.size()) co_return script_.pieces[next_++];
         if (script_.breaks_with) co_return fail(*script_.breaks_with);
+        if (script_.hangs) {
+            co_await sleep_for(std::chrono::seconds(30), stop_);
+            co_return fail(cancelled("stopped"));
+        }
         co_return std::string();
     }
 
