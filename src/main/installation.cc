@@ -1,0 +1,235 @@
+#include "main/installation.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <ranges>
+
+#include "app/knowledge/schema.h"
+#include "app/tenancy/migrations.h"
+#include "data/files/local_blob_store.h"
+#include "gateway/admin/knowledge.h"
+#include "gateway/console/console.h"
+#include "gateway/openai/files.h"
+#include "gateway/openai/vector_stores.h"
+#include "model/catalog/model_store.h"
+#include "model/upstream/upstream.h"
+#include "observability/log/log.h"
+#include "platform/process/child.h"
+#include "security/tokens/api_key.h"
+
+namespace atrium {
+namespace {
+
+constexpr int kWorkerThreads = 2;
+constexpr std::chrono::milliseconds kReadinessPoll{50};
+
+std::vector<sql::Migration> all_migrations() {
+    std::vector<sql::Migration> all;
+    for (const auto& part : {app::tenancy_migrations(), app::usage_migrations(), app::knowledge_migrations()}) {
+        all.insert(all.end(), part.begin(), part.end());
+    }
+    std::ranges::sort(all, {}, &sql::Migration::number);
+    return all;
+}
+
+/// "sqlite:///atrium.db" is a file of the home folder; everything else is taken as it is.
+std::string database_url(const std::string& url, const Path& home) {
+    constexpr std::string_view kRelative = "sqlite:///";
+    if (!url.starts_with(kRelative)) return url;
+    return "sqlite:///" + (home / url.substr(kRelative.size())).string();
+}
+
+Path files_folder(const std::string& url, const Path& home) {
+    constexpr std::string_view kRelative = "file:///";
+    return home / (url.starts_with(kRelative) ? url.substr(kRelative.size()) : url);
+}
+
+/// The settings for an installed model: its row in the configuration, or the defaults when no model is listed there.
+const config::ModelSettings* settings_of(const model::InstalledModel& model, const std::vector<config::ModelSettings>& listed) {
+    static const config::ModelSettings kDefaults;
+    if (listed.empty()) return &kDefaults;
+    const auto found = std::ranges::find_if(listed, [&](const config::ModelSettings& row) {
+        return row.name == model.name || row.name == model.name + "@" + model.version;
+    });
+    return found == listed.end() ? nullptr : &*found;
+}
+
+model::ModelInfo info_of(const model::InstalledModel& model, const config::ModelSettings& settings) {
+    model::ModelInfo info;
+    info.id = model.name;
+    info.owned_by = "atrium";
+    info.embedding = model.task == model::ModelTask::kEmbedding;
+    info.small_builtin = model.defaults.small_builtin;
+    info.created = model.installed_at;
+    info.context_length = info.embedding ? model.context_length : std::min(model.context_length, settings.context);
+    info.embedding_dimensions = model.embedding_dimensions;
+    info.query_prefix = model.defaults.query_prefix;
+    info.passage_prefix = model.defaults.passage_prefix;
+    return info;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Installation>> Installation::open(Options options) {
+    TRY_ASSIGN(Home home, Home::open(options.settings.home));
+    std::unique_ptr<Installation> made(new Installation(std::move(options), std::move(home)));
+    TRY(made->prepare());
+    return made;
+}
+
+Installation::Installation(Options options, Home home)
+    : options_(std::move(options)),
+      home_(std::move(home)),
+      executable_(process::self_executable()),
+      runtime_(options_.settings.server.threads),
+      workers_("worker", kWorkerThreads),
+      readiness_(std::make_shared<const Readiness>()) {}
+
+Installation::~Installation() = default;
+
+Result<> Installation::prepare() {
+    const config::Settings& settings = options_.settings;
+    TRY_ASSIGN(database_, sql::Database::open(database_url(settings.storage.database, home_.directory())));
+    TRY(database_->migrate(all_migrations()));
+    TRY_ASSIGN(blobs_, data::LocalBlobStore::open(machine_fs(), files_folder(settings.storage.files, home_.directory())));
+
+    tenancy_ = std::make_unique<app::Tenancy>(*database_, system_clock());
+    TRY(ensure_admin_key());
+    usage_ = std::make_unique<app::UsageLog>(*database_, system_clock());
+
+    fleet_ = std::make_unique<model::EngineFleet>(
+        runtime_.context(0), system_clock(), metrics_,
+        model::EngineFleet::Options{.executable = executable_, .run_directory = home_.run(), .threads = 0});
+    router_.set_readiness([this](std::string_view model) -> std::optional<std::string> {
+        const auto snapshot = readiness_.load();
+        const auto found = snapshot->find(model);
+        return found == snapshot->end() ? std::nullopt : std::optional(found->second);
+    });
+    chat_ = std::make_unique<app::ChatService>(router_, spans_, system_clock());
+
+    app::KnowledgeOptions knowledge;
+    knowledge.executable = executable_;
+    knowledge.chunk_tokens = settings.knowledge.chunk_tokens;
+    knowledge.overlap_tokens = settings.knowledge.chunk_overlap_tokens;
+    knowledge.sample_directory = settings.knowledge.sample ? options_.samples : std::string();
+    knowledge_ = std::make_unique<app::Knowledge>(
+        *database_, *blobs_, app::make_knowledge_models(*chat_, settings.knowledge.embedding_model, settings.knowledge.answer_model),
+        workers_, system_clock(), &spans_, machine_fs(), std::move(knowledge));
+    return {};
+}
+
+/// The first key comes from ATRIUM_ADMIN_KEY, from admin.key, or is made now and written there.
+Result<> Installation::ensure_admin_key() {
+    std::string key = options_.admin_key;
+    if (key.empty()) key = home_.stored_admin_key();
+    if (key.empty()) {
+        TRY_ASSIGN(const bool exists, tenancy_->has_admin_key());
+        if (!exists) {
+            key = new_admin_key_ = tokens::generate_api_key();
+            TRY(home_.store_admin_key(key));
+        }
+    }
+    return tenancy_->bootstrap(key);
+}
+
+Result<std::string> Installation::listen() {
+    const config::Settings& settings = options_.settings;
+    gateway_ = std::make_unique<gateway::Gateway>(gateway::Gateway::Dependencies{
+        .server = settings.server,
+        .limits = settings.limits,
+        .tenancy = *tenancy_,
+        .chat = *chat_,
+        .usage = *usage_,
+        .metrics = metrics_,
+        .spans = spans_,
+        .clock = system_clock(),
+        .version = ATRIUM_VERSION,
+        .not_ready = [this] { return not_ready(); },
+    });
+    gateway::add_file_routes(gateway_->routes(), knowledge_->files(), settings.server.max_upload_bytes);
+    gateway::add_vector_store_routes(gateway_->routes(), knowledge_->stores(), knowledge_->retriever());
+    gateway::add_knowledge_routes(gateway_->routes(), knowledge_->stores(), knowledge_->retriever(), knowledge_->answers());
+    server_ = std::make_unique<http::Server>(runtime_, http::ServerLimits{}, gateway::with_console(gateway_->handler()));
+    TRY_ASSIGN(const std::string address, server_->listen(settings.server.listen));
+    TRY(home_.announce("http://" + address));
+    return address;
+}
+
+Result<> Installation::start() {
+    tasks_ = std::make_unique<TaskGroup>(runtime_.context(0));
+    TRY(start_models());
+    tasks_->spawn(watch_engines(tasks_->token()));
+    tasks_->spawn(usage_->run(tasks_->token()));
+    return knowledge_->start(runtime_.context(0));
+}
+
+Result<> Installation::start_models() {
+    const config::Settings& settings = options_.settings;
+    const model::ModelStore store(machine_fs(), home_.models());
+    TRY_ASSIGN(const std::vector<model::InstalledModel> installed, store.list());
+    std::vector<model::Route> routes;
+    for (const model::InstalledModel& model : installed) {
+        const config::ModelSettings* row = settings_of(model, settings.models);
+        const bool seen = std::ranges::find(model_names_, model.name) != model_names_.end();
+        if (!row || seen) continue;
+        TRY(fleet_->start(model, *row));
+        TRY_ASSIGN(std::string url, fleet_->base_url(model.name));
+        TRY_ASSIGN(std::unique_ptr<model::Upstream> upstream,
+                   model::make_openai_upstream(client_, {.name = "local", .base_url = std::move(url)}));
+        routes.push_back({info_of(model, *row), std::move(upstream), model.name});
+        model_names_.push_back(model.name);
+    }
+    for (const config::ModelSettings& row : settings.models) {
+        if (!store.find(row.name)) {
+            log::warning("a configured model is not installed", {{"model", row.name}, {"do", "atrium pull " + row.name}});
+        }
+    }
+    for (const config::UpstreamSettings& row : settings.upstreams) {
+        TRY_ASSIGN(std::unique_ptr<model::Upstream> made,
+                   model::make_openai_upstream(client_, {.name = row.name, .base_url = row.url, .api_key = row.key}));
+        const std::shared_ptr<model::Upstream> upstream = std::move(made);
+        for (const std::string& name : row.models) {
+            model::ModelInfo info;
+            info.id = name;
+            info.owned_by = row.name;
+            info.ready = true;
+            routes.push_back({std::move(info), upstream, name});
+        }
+    }
+    router_.publish(std::move(routes));
+    return {};
+}
+
+/// Local engines belong to io thread 0; the other threads see their readiness through a snapshot, refreshed here.
+Task<> Installation::watch_engines(StopToken stop) {
+    while (!stop.stop_requested()) {
+        Readiness current;
+        for (const model::EngineStatus& engine : fleet_->status()) {
+            if (engine.state == process::ChildState::kReady) continue;
+            current[engine.model] = engine.failure.empty() ? fmt::format("{} is {}", engine.model, process::child_state_name(engine.state))
+                                                           : fmt::format("{} is {}: {}", engine.model,
+                                                                         process::child_state_name(engine.state), engine.failure);
+        }
+        if (current != *readiness_.load()) readiness_.store(std::make_shared<const Readiness>(std::move(current)));
+        co_await sleep_for(kReadinessPoll, stop);
+    }
+}
+
+std::vector<std::string> Installation::not_ready() const {
+    std::vector<std::string> reasons;
+    for (const auto& [model, reason] : *readiness_.load()) reasons.push_back(reason);
+    return reasons;
+}
+
+Task<> Installation::stop() {
+    co_await server_->drain(options_.settings.server.drain_timeout);
+    co_await knowledge_->stop();
+    if (tasks_) {
+        tasks_->request_stop();
+        co_await tasks_->join();
+    }
+    co_await fleet_->stop_all();
+}
+
+}  // namespace atrium
