@@ -10,6 +10,8 @@ SECONDS_PER_FUZZ ?= 60
 export CCACHE_BASEDIR := $(CURDIR)
 export CCACHE_NOHASHDIR := 1
 export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
+# Model packages are kept by digest, so that var/, the tests and other clones download them once.
+export ATRIUM_DOWNLOAD_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/atrium/downloads
 
 .PHONY: help setup build run test test-full lint format asan tsan fuzz bench dist licenses build-report clean
 
@@ -27,7 +29,7 @@ build: setup  ## build console and program into build/release
 	@mkdir -p build
 	@tools/build_console
 	@$(call configure,release)
-	@$(call ninja,release) atrium
+	@$(call ninja,release) atrium atrium_llama
 
 run: build  ## build, pull the default models, serve on http://127.0.0.1:8080 with data in var/
 	@mkdir -p "$(ATRIUM_HOME)"
@@ -85,6 +87,7 @@ bench:  ## benchmarks against peers, side by side; ONLY=gateway|engine|vector|ra
 	@python3 bench/run.py $(ONLY)
 
 dist: build  ## a relocatable tarball and a .deb in dist/
+	@tools/setup dist
 	@deploy/package.sh build/release dist
 
 licenses:  ## what Atrium is built from, and under which licences
