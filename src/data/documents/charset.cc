@@ -45,7 +45,10 @@ std::optional<Decoded> decode_as(std::string_view bytes, const char* charset) {
     return decoded;
 }
 
-/// UTF-16 text of most languages holds spaces, digits and line ends, whose high byte is zero.
+bool is_control(char32_t c) { return (c < 0x20 && c != '\n' && c != '\r' && c != '\t' && c != '\f' && c != 0x1B && c != '\v') || c == 0xFFFD; }
+
+/// UTF-16 text of most languages holds spaces, digits and line ends, whose high byte is zero; so does binary data, which
+/// then decodes to control characters.
 const char* utf16_without_mark(std::string_view bytes) {
     const std::string_view sample = bytes.substr(0, 4096);
     if (sample.size() < 4 || bytes.size() % 2 != 0) return nullptr;
@@ -55,9 +58,15 @@ const char* utf16_without_mark(std::string_view bytes) {
         if (sample[i] == '\0') ++(i % 2 == 0 ? even : odd);
     }
     const std::size_t units = sample.size() / 2;
-    if (odd * 20 >= units && even * 10 < odd) return "UTF-16LE";
-    if (even * 20 >= units && odd * 10 < even) return "UTF-16BE";
-    return nullptr;
+    const char* charset = nullptr;
+    if (odd * 20 >= units && even * 10 < odd) charset = "UTF-16LE";
+    if (even * 20 >= units && odd * 10 < even) charset = "UTF-16BE";
+    if (charset == nullptr) return nullptr;
+    const auto decoded = decode_as(sample, charset);
+    if (!decoded) return nullptr;
+    std::size_t controls = 0;
+    for (std::size_t i = 0; i < decoded->text.size();) controls += is_control(text::next_char(decoded->text, i)) ? 1 : 0;
+    return controls * 50 <= units ? charset : nullptr;
 }
 
 /// The share of frequent Chinese characters among the non-ASCII ones: what a wrong Chinese encoding does not have.
@@ -147,10 +156,7 @@ std::string decode_text(std::string_view bytes, std::string_view declared_charse
 bool looks_like_text(std::string_view bytes) {
     if (bytes.starts_with("\xFF\xFE") || bytes.starts_with("\xFE\xFF") || utf16_without_mark(bytes) != nullptr) return true;
     const std::string_view sample = bytes.substr(0, 64 * 1024);
-    const auto controls = std::count_if(sample.begin(), sample.end(), [](char c) {
-        const auto byte = static_cast<unsigned char>(c);
-        return byte < 0x20 && c != '\n' && c != '\r' && c != '\t' && c != '\f' && c != '\x1b' && c != '\v';
-    });
+    const auto controls = std::count_if(sample.begin(), sample.end(), [](char c) { return is_control(static_cast<unsigned char>(c)); });
     const bool zeros = sample.find('\0') != std::string_view::npos;
     return !zeros && static_cast<std::size_t>(controls) * 200 <= sample.size();
 }

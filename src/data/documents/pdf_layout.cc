@@ -61,7 +61,14 @@ void finish_line(Line& line) {
     if (line.words.empty()) return;
     double widths = 0;
     double characters = 0;
+    line.text.clear();
+    line.size = 0;
+    double longest = 0;
     for (const Word& word : line.words) {
+        if (ems(word.text) > longest) {
+            longest = ems(word.text);
+            line.size = word.y_max - word.y_min;
+        }
         widths += word.x_max - word.x_min;
         characters += ems(word.text);
     }
@@ -76,6 +83,27 @@ void finish_line(Line& line) {
         }
         line.text += word.text;
     }
+}
+
+/// "3.1" in a block of its own, left of the heading that it numbers.
+void join_section_numbers(Page& page) {
+    const auto is_number = [](std::string_view text) {
+        return !text.empty() && text.size() <= 8 && text.find_first_not_of("0123456789.") == std::string_view::npos && text.front() != '.';
+    };
+    std::vector<Line> kept;
+    for (Line& line : page.lines) {
+        const bool joins = !kept.empty() && is_number(kept.back().text) && std::fabs(kept.back().middle() - line.middle()) < 0.4 * line.em &&
+                           line.x_min > kept.back().x_max && line.x_min - kept.back().x_max < 4 * line.em && !is_number(line.text);
+        if (!joins) {
+            kept.push_back(std::move(line));
+            continue;
+        }
+        line.words.insert(line.words.begin(), kept.back().words.front());
+        line.x_min = kept.back().x_min;
+        finish_line(line);
+        kept.back() = std::move(line);
+    }
+    page.lines = std::move(kept);
 }
 
 /// Digits reduced to '#', so that "Page 3" and "Page 4" are the same.
@@ -120,6 +148,7 @@ std::vector<Page> read_layout(std::string_view output, int first_page) {
     for (Page& page : pages) {
         for (Line& line : page.lines) finish_line(line);
         std::erase_if(page.lines, [](const Line& line) { return line.text.empty(); });
+        join_section_numbers(page);
     }
     return pages;
 }
@@ -206,6 +235,8 @@ public:
     Result<> build() {
         for (const Page& page : pages_) {
             const auto tables = find_tables(page);
+            constexpr int kManyEntries = 4;
+            contents_page_ = std::count_if(page.lines.begin(), page.lines.end(), [](const Line& line) { return is_contents_line(line.text); }) >= kManyEntries;
             std::map<std::size_t, const Table*> begins;
             std::set<std::size_t> in_table;
             for (const Table& table : tables) {
@@ -217,7 +248,7 @@ public:
             for (std::size_t i = 0; i < page.lines.size(); ++i) {
                 if (const auto table = begins.find(i); table != begins.end()) {
                     TRY(flush());
-                    TRY(writer_.table(table->second->rows, page.number));
+                    if (!table->second->contents) TRY(writer_.table(table->second->rows, page.number));
                 }
                 if (in_table.contains(i)) continue;
                 const Line& line = page.lines[i];
@@ -234,7 +265,7 @@ private:
     void measure() {
         std::map<int, std::size_t> characters;  // by height in tenths of a point
         for (const Page& page : pages_) {
-            for (const Line& line : page.lines) characters[tenths(line.height())] += line.text.size();
+            for (const Line& line : page.lines) characters[tenths(line.size)] += line.text.size();
         }
         std::size_t most = 0;
         for (const auto& [height, count] : characters) {
@@ -264,14 +295,14 @@ private:
 
     bool continues(const Line& line, int page) const {
         const Line& previous = *current_.last;
-        if (std::fabs(line.height() - current_.height) > 0.08 * current_.height) {
+        if (std::fabs(line.size - current_.height) > 0.08 * current_.height) {
             // A line of numbers or with a raised note differs a little; a change of level does not.
-            if (size_level(line.height()) != size_level(current_.height)) return false;
+            if (size_level(line.size) != size_level(current_.height)) return false;
         }
         if (starts_anew(line)) return false;
         const bool heading = size_level(current_.height) > 0;
         if (line.block == previous.block) {
-            if (heading) return line.height() < 1.5 * current_.height;
+            if (heading) return line.size < 1.5 * current_.height;
             const bool alone = current_.lines == 1 && (chapter_level(current_.text) > 0 || section_depth(current_.text) > 0);
             if (alone) return false;
             const bool short_line = previous.x_max < current_.column_right - 2.5 * previous.em;
@@ -283,7 +314,7 @@ private:
         // In another block, column or page: only where the text plainly goes on.
         const char32_t first = first_char(line.text);
         const bool full = current_.lines > 1 || previous.x_max - previous.x_min > 20 * previous.em;
-        const bool near = page != current_.page || std::fabs(line.middle() - previous.middle()) < 3 * previous.height() ||
+        const bool near = page != current_.page || std::fabs(line.middle() - previous.middle()) < 3 * previous.size ||
                           line.middle() < previous.middle();
         if (!full || !near) return false;
         if (first >= 'a' && first <= 'z') return true;
@@ -296,7 +327,7 @@ private:
             current_ = {};
             current_.first = &line;
             current_.page = page;
-            current_.height = line.height();
+            current_.height = line.size;
         }
         const double right = current_.last != nullptr && current_.last->block == line.block ? current_.column_right : column_right;
         append_wrapped_line(current_.text, line.text);
@@ -309,6 +340,10 @@ private:
         const Paragraph paragraph = std::exchange(current_, {});
         if (text::trim(paragraph.text).empty()) return {};
         constexpr std::size_t kMaxHeadingChars = 120;
+        const bool lettered = std::any_of(paragraph.text.begin(), paragraph.text.end(), [](char c) {
+            return std::isalpha(static_cast<unsigned char>(c)) != 0 || static_cast<unsigned char>(c) >= 0x80;
+        });
+        if (contents_page_ && !lettered) return {};  // numbers left over from its entries
         const bool brief = paragraph.lines <= 3 && text::char_count(paragraph.text) <= kMaxHeadingChars;
         const char32_t end = last_char(text::trim(paragraph.text));
         const bool stops = end == '.' || end == ',' || end == ';' || end == U'。' || end == U'；' || end == U'，';
@@ -317,9 +352,6 @@ private:
             if (const int depth = section_depth(paragraph.text); depth > 0 && paragraph.lines == 1) {
                 return writer_.heading(depth, paragraph.text, paragraph.page);
             }
-            const bool lettered = std::any_of(paragraph.text.begin(), paragraph.text.end(), [](char c) {
-                return std::isalpha(static_cast<unsigned char>(c)) != 0 || static_cast<unsigned char>(c) >= 0x80;
-            });
             if (const int level = size_level(paragraph.height); level > 0 && lettered) return writer_.heading(level, paragraph.text, paragraph.page);
         }
         if (list_marker(paragraph.text) > 0) return writer_.list_item(paragraph.text, paragraph.page);
@@ -332,6 +364,7 @@ private:
     int body_ = 0;            // in tenths of a point
     std::vector<int> sizes_;  // descending
     Paragraph current_;
+    bool contents_page_ = false;
 };
 
 }  // namespace

@@ -32,8 +32,10 @@ struct Column {
     double x_max;
 };
 
-constexpr double kCellGap = 1.0;    // em; a space between words is at most half of that
-constexpr double kColumnGap = 0.7;  // em
+// In em. A space between words is a quarter, in justified text up to two thirds; Chinese text has none.
+constexpr double kCellGap = 1.0;
+constexpr double kCjkCellGap = 0.6;
+constexpr double kColumnGap = 0.5;
 
 std::vector<Row> visual_rows(const Page& page) {
     struct Placed {
@@ -60,12 +62,13 @@ std::vector<Row> visual_rows(const Page& page) {
         row.middle = middle(*words[begin].word);
         for (std::size_t i = begin; i < end; ++i) {
             const Word& word = *words[i].word;
-            if (row.cells.empty() || word.x_min - row.cells.back().x_max > kCellGap * em) {
+            std::size_t at = 0;
+            const bool cjk = text::is_cjk(text::next_char(word.text, at)) && !row.cells.empty() &&
+                             static_cast<unsigned char>(row.cells.back().text.back()) >= 0x80;
+            if (row.cells.empty() || word.x_min - row.cells.back().x_max > (cjk ? kCjkCellGap : kCellGap) * em) {
                 row.cells.push_back({word.text, word.x_min, word.x_max});
             } else {
                 Cell& cell = row.cells.back();
-                std::size_t at = 0;
-                const bool cjk = text::is_cjk(text::next_char(word.text, at)) && static_cast<unsigned char>(cell.text.back()) >= 0x80;
                 if (!cjk) cell.text += ' ';
                 cell.text += word.text;
                 cell.x_max = std::max(cell.x_max, word.x_max);
@@ -129,9 +132,35 @@ bool is_prose_or_list(std::span<const Row> rows, const std::vector<Column>& colu
     return prose * 2 >= static_cast<int>(columns.size()) && prose > 0 && columns.size() <= 3;
 }
 
+/// Most rows fill most columns. Where cells run over several lines side by side, rows cannot be told apart by their places,
+/// and the reading order of the blocks is better than a table that mixes them up.
+bool is_regular(std::span<const Row> rows, std::size_t columns) {
+    if (rows.front().cells.size() != columns) return false;  // the header names every column
+    for (const Row& row : rows) {
+        if (starts_clause(row.cells.front().text)) return false;
+    }
+    const auto full = std::count_if(rows.begin(), rows.end(), [&](const Row& row) { return row.cells.size() >= 2 && row.cells.size() + 1 >= columns; });
+    return static_cast<std::size_t>(full) * 3 >= rows.size() * 2;
+}
+
+/// "1.2 Scope . . . . 7", or its neighbours "1 Introduction    3" when others have dots.
+bool is_contents_entry(const Row& row) {
+    const std::string& last = row.cells.back().text;
+    return row.cells.size() >= 2 && last.size() <= 4 && last.find_first_not_of("0123456789") == std::string::npos;
+}
+
+bool has_dots(const Row& row) {
+    std::string joined;
+    for (const Cell& cell : row.cells) joined += cell.text + " ";
+    return is_contents_line(joined);
+}
+
 Table make_table(std::span<const Row> rows, const std::vector<Column>& columns) {
     Table table;
+    const auto dotted = std::count_if(rows.begin(), rows.end(), has_dots);
+    table.contents = static_cast<std::size_t>(dotted) * 3 >= rows.size();
     for (const Row& row : rows) {
+        if (table.contents && !has_dots(row) && !is_contents_entry(row)) continue;  // stays text
         std::vector<std::string> cells(columns.size());
         for (const Cell& cell : row.cells) append_wrapped_line(cells[column_of(cell, columns)], cell.text);
         // A row without a first cell goes on with the cells of the row above.
@@ -172,10 +201,17 @@ std::vector<Table> find_tables(const Page& page) {
             ++end;
         }
         while (end > begin && rows[end - 1].cells.size() < 2) --end;
+        // A line of text right above the table looks like a row, but closes the gaps between the columns.
+        const auto count = [&](std::size_t from) {
+            const auto some = columns_of(all.subspan(from, end - from));
+            return some ? some->size() : 1;
+        };
+        while (end - begin > kFewestRows && count(begin + 1) > count(begin)) ++begin;
         const auto found = all.subspan(begin, end - begin);
         columns = columns_of(found);
         const auto full = std::count_if(found.begin(), found.end(), [](const Row& row) { return row.cells.size() >= 2; });
-        if (columns && static_cast<std::size_t>(full) >= kFewestRows && !is_prose_or_list(found, *columns)) {
+        if (columns && static_cast<std::size_t>(full) >= kFewestRows && is_regular(found, columns->size()) &&
+            !is_prose_or_list(found, *columns)) {
             tables.push_back(make_table(found, *columns));
             begin = end;
         } else {

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <span>
 
 #include "base/text.h"
 #include "data/documents/internal/block_writer.h"
@@ -18,6 +19,8 @@ std::size_t width(std::string_view line) {
     for (std::size_t i = 0; i < line.size();) columns += text::is_cjk(text::next_char(line, i)) ? 2 : 1;
     return columns;
 }
+
+std::size_t indent(std::string_view line) { return std::min(line.find_first_not_of(" \t"), line.size()); }
 
 /// Lines between blank lines.
 using Paragraph = std::vector<std::string_view>;
@@ -55,15 +58,19 @@ public:
         const std::string text = clean_text(decode_text(bytes));
         const auto paragraphs = paragraphs_of(text);
         const std::size_t wrapped_at = wrap_width(paragraphs);
+        const auto captioned = std::count_if(paragraphs.begin(), paragraphs.end(), is_captioned);
         BlockWriter writer(limits);
         for (std::size_t i = 0; i < paragraphs.size(); ++i) {
             const bool stands_alone = paragraphs[i].size() == 1 && paragraphs.size() > 1;
             if (i == 0 && stands_alone && is_title(paragraphs[i].front())) {
                 writer.set_title(paragraphs[i].front());
                 TRY(writer.heading(1, paragraphs[i].front()));
-                continue;
+            } else if (captioned >= 2 && is_captioned(paragraphs[i])) {
+                TRY(writer.heading(2, paragraphs[i].front()));
+                TRY(add(writer, std::span(paragraphs[i]).subspan(1), wrapped_at));
+            } else {
+                TRY(add(writer, paragraphs[i], wrapped_at));
             }
-            TRY(add(writer, paragraphs[i], wrapped_at));
         }
         return writer.finish(0, "the file holds no text");
     }
@@ -74,7 +81,15 @@ private:
                !starts_clause(text::trim(line));
     }
 
-    static Result<> add(BlockWriter& writer, const Paragraph& lines, std::size_t wrapped_at) {
+    /// A short first line that is no sentence, above lines that are: a heading, when the file does it again and again.
+    static bool is_captioned(const Paragraph& lines) {
+        constexpr std::size_t kMaxWidth = 50;
+        return lines.size() >= 2 && width(text::trim(lines.front())) <= kMaxWidth && is_title(lines.front()) &&
+               chapter_level(text::trim(lines.front())) == 0 && width(lines[1]) > width(lines.front()) && ends_sentence(lines.back()) &&
+               list_marker(text::trim(lines[1])) == 0;
+    }
+
+    static Result<> add(BlockWriter& writer, std::span<const std::string_view> lines, std::size_t wrapped_at) {
         std::string current;
         bool item = false;
         const auto finish = [&]() -> Result<> {
@@ -82,6 +97,7 @@ private:
             return item ? writer.list_item(text) : writer.paragraph(text);
         };
         std::size_t previous_width = 0;
+        std::size_t item_indent = 0;
         for (const std::string_view line : lines) {
             const std::string_view content = text::trim(line);
             const bool marked = list_marker(content) > 0;
@@ -91,11 +107,18 @@ private:
             } else if (current.empty() || marked || starts_clause(content)) {
                 TRY(finish());
                 item = marked;
+                item_indent = indent(line);
                 current = content;
             } else if (wrapped_at > 0 && previous_width * 4 >= wrapped_at * 3) {
                 append_wrapped_line(current, content);
-            } else if (item) {  // an indented continuation
-                append_wrapped_line(current, content);
+            } else if (item) {
+                if (indent(line) > item_indent) {
+                    append_wrapped_line(current, content);
+                } else {  // "一、总体要求" and its text on the next line
+                    TRY(finish());
+                    item = false;
+                    current = content;
+                }
             } else {
                 current += '\n';
                 current += content;

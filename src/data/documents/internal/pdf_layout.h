@@ -26,11 +26,11 @@ struct Line {
     double x_max = 0;
     double y_min = 0;
     double y_max = 0;
-    double em = 0;  ///< the width of a CJK character, about twice that of a Latin one: what distances are measured in
+    double size = 0;  ///< the height of its longest word: raised and lowered characters make the line itself taller
+    double em = 0;    ///< the width of a CJK character, about twice that of a Latin one: what distances are measured in
     int block = 0;  ///< numbered through the document
     std::vector<Word> words;
 
-    double height() const { return y_max - y_min; }
     double middle() const { return (y_min + y_max) / 2; }
 };
 
@@ -54,6 +54,7 @@ Result<> write_blocks(const std::vector<Page>& pages, BlockWriter& writer);
 struct Table {
     std::vector<std::vector<std::string>> rows;
     std::vector<std::size_t> lines;
+    bool contents = false;  ///< a table of contents, which says nothing that the headings do not say
 };
 std::vector<Table> find_tables(const Page& page);
 
