@@ -1,9 +1,10 @@
 #include "model/engine/engine_process.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -53,29 +54,44 @@ Result<ModelFileDefaults> read_defaults(const std::string& path) {
     return defaults;
 }
 
-/// Waits for SIGTERM or SIGINT on a thread of its own (they are blocked everywhere else) and calls `on_signal` once.
+std::atomic<int> g_signal_pipe{-1};
+
+/// Calls `on_signal` once, on a thread of its own, after SIGTERM or SIGINT. A pipe instead of sigwait: it does not matter
+/// which threads existed before and do not block the signals. One per process.
 class SignalThread {
 public:
-    SignalThread() {
-        sigemptyset(&set_);
-        for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) sigaddset(&set_, signal);
-        pthread_sigmask(SIG_BLOCK, &set_, nullptr);
-    }
+    SignalThread() = default;
     ~SignalThread() {
         if (!thread_.joinable()) return;
-        pthread_kill(thread_.native_handle(), SIGUSR1);
+        g_signal_pipe = -1;
+        close(pipe_[1]);
         thread_.join();
+        close(pipe_[0]);
     }
-    void start(std::function<void()> on_signal) {
+    Result<> start(std::function<void()> on_signal) {
+        if (pipe2(pipe_, O_CLOEXEC) != 0) return fail(from_errno(errno, "create a pipe"));
+        g_signal_pipe = pipe_[1];
+        struct sigaction action{};
+        action.sa_handler = [](int) {
+            const int saved = errno;
+            if (write(g_signal_pipe, "x", 1) < 0) errno = 0;  // full: one is enough
+            errno = saved;
+        };
+        action.sa_flags = SA_RESTART;
+        sigaction(SIGTERM, &action, nullptr);
+        sigaction(SIGINT, &action, nullptr);
         thread_ = std::thread([this, on_signal = std::move(on_signal)] {
-            int signal = 0;
-            sigwait(&set_, &signal);
-            if (signal != SIGUSR1) on_signal();
+            char byte = 0;
+            ssize_t got = 0;
+            do got = read(pipe_[0], &byte, 1);
+            while (got < 0 && errno == EINTR);
+            if (got == 1) on_signal();
         });
+        return {};
     }
 
 private:
-    sigset_t set_{};
+    int pipe_[2] = {-1, -1};
     std::thread thread_;
 };
 
@@ -201,9 +217,10 @@ Task<> EngineProcess::shut_down() {
 int EngineProcess::run() {
     server_ = std::make_unique<EngineServer>(
         ServedModel{options_.name, options_.embedding, defaults_.request}, registry_, system_clock());
-    signals_.start([this] { spawn(runtime_.context(0), shut_down()); });
-    if (const Result<> started = worker_.start("decode", [this] { decode(); }); !started) {
-        log::error("cannot start the decode thread", {{"error", started.error()}});
+    Result<> started = signals_.start([this] { spawn(runtime_.context(0), shut_down()); });
+    if (started) started = worker_.start("decode", [this] { decode(); });
+    if (!started) {
+        log::error("cannot start the engine's threads", {{"error", started.error()}});
         return 1;
     }
     runtime_.run();

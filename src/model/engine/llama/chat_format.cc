@@ -158,13 +158,18 @@ Result<std::string> LlamaChatFormat::grammar_from_schema(std::string_view schema
     if (schema_json.size() > kMaxSchemaBytes) {
         return fail(invalid_argument("the JSON schema is larger than 64 KiB").with_field("response_format.json_schema.schema"));
     }
+    const auto refuse = [](std::string_view why) {
+        return invalid_argument(fmt::format("the JSON schema cannot be enforced: {}", why))
+            .with_field("response_format.json_schema.schema").with_reason("invalid_json_schema");
+    };
     try {
         std::string grammar = json_schema_to_grammar(common_json::parse(std::string(schema_json)), true);
-        TRY(check_grammar(grammar));
+        if (const Result<> checked = check_grammar(grammar); !checked) return fail(refuse(checked.error().message()));
+        // Lengths beyond the parser's limits show only now.
+        if (!grammar_parses(llama_model_get_vocab(model_), grammar)) return fail(refuse("it asks for too much repetition"));
         return grammar;
     } catch (const std::exception& error) {
-        return fail(invalid_argument(fmt::format("the JSON schema cannot be enforced: {}", error.what()))
-                        .with_field("response_format.json_schema.schema").with_reason("invalid_json_schema"));
+        return fail(refuse(error.what()));
     }
 }
 

@@ -1,11 +1,21 @@
 #include <ggml-backend.h>
 #include <ggml-cpu.h>
+#include <time.h>
 
 #include <algorithm>
 
 #include "model/engine/llama/llama_model.h"
 
 namespace atrium::model::llama {
+namespace {
+
+ThreadGovernor::Duration clock_now(clockid_t clock) {
+    timespec time{};
+    clock_gettime(clock, &time);
+    return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
+}  // namespace
 
 LlamaDecoder::LlamaDecoder(const llama_model* model, ContextPtr context, const BackendFacts& facts)
     : model_(model), context_(std::move(context)), facts_(facts), batch_(llama_batch_init(facts.batch_tokens, 0, 1)) {
@@ -32,11 +42,23 @@ void LlamaDecoder::attach_threads(int threads) {
     const auto create = reinterpret_cast<decltype(&ggml_threadpool_new)>(ggml_backend_reg_get_proc_address(cpu, "ggml_threadpool_new"));
     free_threadpool_ = reinterpret_cast<decltype(&ggml_threadpool_free)>(ggml_backend_reg_get_proc_address(cpu, "ggml_threadpool_free"));
     if (!create || !free_threadpool_) return;
+    governor_ = ThreadGovernor(threads);
     ggml_threadpool_params params = ggml_threadpool_params_default(threads);
     // Waiting workers sleep: other engines and the gateway share these cores, and a spinning worker starves them.
     params.poll = 0;
     threadpool_ = create(&params);
     if (threadpool_) llama_attach_threadpool(context_.get(), threadpool_, threadpool_);
+}
+
+int LlamaDecoder::compute(bool encode) {
+    const ThreadGovernor::Duration wall = clock_now(CLOCK_MONOTONIC);
+    const ThreadGovernor::Duration cpu = clock_now(CLOCK_PROCESS_CPUTIME_ID);
+    const int status = encode ? llama_encode(context_.get(), batch_) : llama_decode(context_.get(), batch_);
+    const ThreadGovernor::Duration now = clock_now(CLOCK_MONOTONIC);
+    if (governor_.observe(now, now - wall, clock_now(CLOCK_PROCESS_CPUTIME_ID) - cpu)) {
+        llama_set_n_threads(context_.get(), governor_.threads(), governor_.threads());
+    }
+    return status;
 }
 
 DecodeStatus LlamaDecoder::decode(std::span<const BatchToken> batch) {
@@ -55,7 +77,7 @@ DecodeStatus LlamaDecoder::decode(std::span<const BatchToken> batch) {
     }
     if (output_rows_.size() > static_cast<std::size_t>(facts_.sequences)) return DecodeStatus::kInvalid;
     try {
-        switch (llama_decode(context_.get(), batch_)) {
+        switch (compute(false)) {
             case 0: return DecodeStatus::kOk;
             case 1: return DecodeStatus::kNoSpace;
             case 2: return DecodeStatus::kAborted;
@@ -126,7 +148,7 @@ Result<std::vector<std::vector<float>>> LlamaDecoder::embed(std::span<const std:
     if (memory) llama_memory_clear(memory, false);
     int status = -1;
     try {
-        status = memory ? llama_decode(context_.get(), batch_) : llama_encode(context_.get(), batch_);
+        status = compute(memory == nullptr);
     } catch (const std::exception& error) {
         return fail(unavailable("the model could not compute the embeddings").with_cause(unknown_error(error.what())));
     }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "model/engine/backend.h"
+#include "model/engine/llama/thread_governor.h"
 
 /// The implementation of model/engine/backend.h over libllama. Nothing outside this folder sees a llama type.
 namespace atrium::model::llama {
@@ -47,6 +48,8 @@ Result<std::unique_ptr<ChatFormat>> make_chat_format(const llama_model* model, c
 
 /// Grammars reach a recursive parser: bounded size, no other dialect (one makes the library abort), bounded nesting.
 Result<> check_grammar(std::string_view grammar);
+/// Whether a checked grammar can be compiled; throws what the library throws.
+bool grammar_parses(const llama_vocab* vocabulary, const std::string& grammar);
 
 class LlamaSampler final : public Sampler {
 public:
@@ -90,6 +93,8 @@ public:
 private:
     bool valid_sequence(SequenceId id) const { return id >= 0 && id < facts_.sequence_ids; }
     bool valid_token(Token token) const { return token >= 0 && token < facts_.vocabulary; }
+    /// Computes batch_ and lets the governor see what it cost. The library's status; throws.
+    int compute(bool encode);
 
     const llama_model* model_;
     ContextPtr context_;
@@ -100,6 +105,7 @@ private:
     ggml_threadpool* threadpool_ = nullptr;
     void (*free_threadpool_)(ggml_threadpool*) = nullptr;
     std::atomic<bool> abort_{false};
+    ThreadGovernor governor_{1};
 };
 
 }  // namespace atrium::model::llama

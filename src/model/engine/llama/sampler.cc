@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -17,6 +19,8 @@ SamplerPtr make_chain() {
     return SamplerPtr(llama_sampler_chain_init(params));
 }
 
+Error bad_grammar(std::string_view why) { return invalid_argument(fmt::format("the grammar {}", why)).with_field("grammar"); }
+
 Token argmax(const float* logits, int vocabulary) {
     return static_cast<Token>(std::max_element(logits, logits + vocabulary) - logits);
 }
@@ -32,9 +36,9 @@ llama_sampler* make_grammar(const llama_vocab* vocabulary, const Grammar& gramma
 }  // namespace
 
 Result<> check_grammar(std::string_view grammar) {
-    if (grammar.size() > kMaxGrammarBytes) return fail(invalid_argument("the grammar is larger than 64 KiB"));
-    if (grammar.find('\0') != std::string_view::npos) return fail(invalid_argument("the grammar holds a NUL byte"));
-    if (grammar.starts_with("%llguidance")) return fail(invalid_argument("only GBNF grammars are supported"));
+    if (grammar.size() > kMaxGrammarBytes) return fail(bad_grammar("is larger than 64 KiB"));
+    if (grammar.find('\0') != std::string_view::npos) return fail(bad_grammar("holds a NUL byte"));
+    if (grammar.starts_with("%llguidance")) return fail(bad_grammar("is not GBNF, the only kind supported"));
     int depth = 0;
     char quote = 0;  // inside "…" or […], where parentheses are text
     for (std::size_t i = 0; i < grammar.size(); ++i) {
@@ -49,12 +53,16 @@ Result<> check_grammar(std::string_view grammar) {
         } else if (c == '#') {
             i = std::min(grammar.find('\n', i), grammar.size());
         } else if (c == '(' && ++depth > kMaxGrammarNesting) {
-            return fail(invalid_argument("the grammar nests deeper than 64 parentheses"));
+            return fail(bad_grammar("nests deeper than 64 parentheses"));
         } else if (c == ')') {
             --depth;
         }
     }
     return {};
+}
+
+bool grammar_parses(const llama_vocab* vocabulary, const std::string& grammar) {
+    return SamplerPtr(llama_sampler_init_grammar(vocabulary, grammar.c_str(), "root")) != nullptr;
 }
 
 Result<std::unique_ptr<Sampler>> LlamaSampler::make(const llama_model* model, const SamplerSettings& settings,
@@ -107,14 +115,14 @@ Result<std::unique_ptr<Sampler>> LlamaSampler::make(const llama_model* model, co
         TRY(check_grammar(settings.grammar.text));
         try {
             sampler->grammar_.reset(make_grammar(vocabulary, settings.grammar));
-            if (!sampler->grammar_) return fail(invalid_argument("the grammar does not parse"));
+            if (!sampler->grammar_) return fail(bad_grammar("does not parse"));
             for (const Token token : settings.grammar.prefix) {
                 // Accepting an end token in the middle of a grammar aborts the process.
-                if (llama_vocab_is_eog(vocabulary, token)) return fail(invalid_argument("the grammar contradicts the chat template"));
+                if (llama_vocab_is_eog(vocabulary, token)) return fail(bad_grammar("contradicts the chat template"));
                 llama_sampler_accept(sampler->grammar_.get(), token);
             }
         } catch (const std::exception& error) {
-            return fail(invalid_argument("the grammar cannot be used").with_cause(unknown_error(error.what())));
+            return fail(bad_grammar("cannot be used").with_cause(unknown_error(error.what())));
         }
     }
     sampler->candidates_.resize(static_cast<std::size_t>(sampler->vocabulary_));

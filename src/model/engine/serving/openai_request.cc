@@ -288,7 +288,10 @@ Result<ChatBody> parse_chat(const json::object& body, const RequestDefaults& def
     TRY_ASSIGN(const auto top, reader.optional_int("top_logprobs", 0, 20));
     if (top && !logprobs.value_or(false)) return fail(wrong("top_logprobs", "requires 'logprobs' to be true"));
     if (logprobs.value_or(false)) chat.options.logprobs = static_cast<int>(top.value_or(0));
-    for (const std::string& stop : defaults.stop) chat.options.stop.push_back(stop);
+    // A model's usual stop strings (a blank line, say) may well occur inside a document that a grammar asks for.
+    if (chat.options.json_schema.empty() && chat.options.sampling.grammar.text.empty()) {
+        for (const std::string& stop : defaults.stop) chat.options.stop.push_back(stop);
+    }
     return chat;
 }
 
