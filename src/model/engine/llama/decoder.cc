@@ -62,12 +62,17 @@ int LlamaDecoder::compute(bool encode) {
 }
 
 DecodeStatus LlamaDecoder::decode(std::span<const BatchToken> batch) {
-    if (batch.empty() || batch.size() > static_cast<std::size_t>(facts_.batch_tokens)) return DecodeStatus::kInvalid;
     output_rows_.clear();
+    // After a refusal there is nothing to sample from.
+    const auto refused = [&] {
+        output_rows_.clear();
+        return DecodeStatus::kInvalid;
+    };
+    if (batch.empty() || batch.size() > static_cast<std::size_t>(facts_.batch_tokens)) return refused();
     batch_.n_tokens = static_cast<std::int32_t>(batch.size());
     for (std::size_t i = 0; i < batch.size(); ++i) {
         const BatchToken& item = batch[i];
-        if (!valid_token(item.token) || !valid_sequence(item.sequence) || item.position < 0) return DecodeStatus::kInvalid;
+        if (!valid_token(item.token) || !valid_sequence(item.sequence) || item.position < 0) return refused();
         batch_.token[i] = item.token;
         batch_.pos[i] = item.position;
         batch_.n_seq_id[i] = 1;
@@ -75,9 +80,11 @@ DecodeStatus LlamaDecoder::decode(std::span<const BatchToken> batch) {
         batch_.logits[i] = item.output ? 1 : 0;
         if (item.output) output_rows_.push_back(static_cast<std::int32_t>(i));
     }
-    if (output_rows_.size() > static_cast<std::size_t>(facts_.sequences)) return DecodeStatus::kInvalid;
+    if (output_rows_.size() > static_cast<std::size_t>(facts_.sequences)) return refused();
     try {
-        switch (compute(false)) {
+        const int status = compute(false);
+        if (status != 0) output_rows_.clear();
+        switch (status) {
             case 0: return DecodeStatus::kOk;
             case 1: return DecodeStatus::kNoSpace;
             case 2: return DecodeStatus::kAborted;
@@ -85,6 +92,7 @@ DecodeStatus LlamaDecoder::decode(std::span<const BatchToken> batch) {
             default: return DecodeStatus::kFailed;
         }
     } catch (const std::exception&) {
+        output_rows_.clear();
         return DecodeStatus::kFailed;  // graph reservation throws when memory runs out
     }
 }
