@@ -72,6 +72,21 @@ TEST_F(PdfParser, FindsTables) {
                 HasSubstr("T | Segment | 2024 | 2025 |\n| --- | --- | --- |\n| Software | 5.1 | 6.3 |\n| Services | 3.9 | 4.0 |\n| Hardware | 2.2 | 2.1 |"));
 }
 
+TEST_F(PdfParser, TakesACentredHeaderByItsCells) {
+    std::vector<PdfText> page = lines({"Growth by sector:"}, 700);
+    page.push_back({110, 670, 11, "Sector"});
+    page.push_back({300, 670, 11, "Billions"});
+    page.push_back({470, 670, 11, "Growth"});
+    double y = 654;
+    for (const auto* name : {"Agriculture", "Industry", "Services"}) {
+        page.push_back({72, y, 11, name});
+        page.push_back({250, y, 11, "4920"});
+        page.push_back({420, y, 11, "5.3"});
+        y -= 16;
+    }
+    EXPECT_THAT(describe(parse("pdf", test::pdf({page}))), HasSubstr("T | Sector | Billions | Growth |\n| --- | --- | --- |\n| Agriculture | 4920 | 5.3 |"));
+}
+
 TEST_F(PdfParser, SaysWhyAFileCannotBeRead) {
     EXPECT_THAT(error_of(parse("pdf", test::pdf({lines({"x"})}, true))), HasSubstr("encrypted; remove the password"));
     EXPECT_THAT(error_of(parse("pdf", test::pdf({{}, {}}))), HasSubstr("scanned images"));

@@ -162,7 +162,11 @@ Table make_table(std::span<const Row> rows, const std::vector<Column>& columns) 
     for (const Row& row : rows) {
         if (table.contents && !has_dots(row) && !is_contents_entry(row)) continue;  // stays text
         std::vector<std::string> cells(columns.size());
-        for (const Cell& cell : row.cells) append_wrapped_line(cells[column_of(cell, columns)], cell.text);
+        // A header is often centred above columns that are not: its cells count, not their places.
+        const bool by_position = &row != &rows.front() || row.cells.size() != columns.size();
+        for (std::size_t i = 0; i < row.cells.size(); ++i) {
+            append_wrapped_line(cells[by_position ? column_of(row.cells[i], columns) : i], row.cells[i].text);
+        }
         // A row without a first cell goes on with the cells of the row above.
         const bool continuation = cells.front().empty() && !table.rows.empty() && row.cells.size() < columns.size();
         if (continuation) {
@@ -209,6 +213,7 @@ std::vector<Table> find_tables(const Page& page) {
         while (end - begin > kFewestRows && count(begin + 1) > count(begin)) ++begin;
         const auto found = all.subspan(begin, end - begin);
         columns = columns_of(found);
+        if (const auto body = columns_of(found.subspan(1)); body && body->size() == found.front().cells.size()) columns = body;
         const auto full = std::count_if(found.begin(), found.end(), [](const Row& row) { return row.cells.size() >= 2; });
         if (columns && static_cast<std::size_t>(full) >= kFewestRows && is_regular(found, columns->size()) &&
             !is_prose_or_list(found, *columns)) {

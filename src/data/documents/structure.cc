@@ -169,7 +169,10 @@ bool is_contents_line(std::string_view line) {
     const std::string_view text = text::trim(line);
     std::size_t end = text.size();
     while (end > 0 && text[end - 1] >= '0' && text[end - 1] <= '9') --end;
-    if (end == text.size() || text.size() - end > 4) return false;
+    if (end == text.size()) {  // the front matter counts in roman numerals
+        while (end > 0 && (text[end - 1] == 'i' || text[end - 1] == 'v' || text[end - 1] == 'x')) --end;
+    }
+    if (end == text.size() || text.size() - end > 5) return false;
     int dots = 0;
     std::string_view rest = text.substr(0, end);
     while (!rest.empty()) {

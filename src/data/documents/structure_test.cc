@@ -44,7 +44,7 @@ TEST(Structure, KnowsEndsOfSentences) {
 }
 
 TEST(Structure, KnowsContentsLinesAndPageNumbers) {
-    for (const auto* line : {"1.2 Scope ..... 7", "第一章 总则………………3", "Index . . . . . 12"}) EXPECT_TRUE(is_contents_line(line)) << line;
+    for (const auto* line : {"1.2 Scope ..... 7", "第一章 总则………………3", "Index . . . . . 12", "Preface ..... iii"}) EXPECT_TRUE(is_contents_line(line)) << line;
     for (const auto* line : {"It grew by 3.5", "wait... 5 people", "2024", "..."}) EXPECT_FALSE(is_contents_line(line)) << line;
     for (const auto* line : {"3", "- 3 -", "Page 3", "Page 3 of 10", "3 / 10", "第 3 页", "第3页 共10页", "iv", "— 12 —"}) {
         EXPECT_TRUE(is_page_number(line)) << line;
