@@ -208,6 +208,7 @@ Task<Result<>> AnswerService::short_answer(std::shared_ptr<Work> work) {
         co_return Result<>{};
     }
     work->answer.usage = written->usage;
+    work->answer.asked_model = work->model->id;
     const auto checked = check_short_answer(work->request.question, written->text, shown);
     if (!checked) co_return Result<>{};
 
@@ -247,6 +248,7 @@ Task<Result<bool>> AnswerService::lead_with_model(std::shared_ptr<Work> work) {
                                                : "the chat model broke off; the answer may be incomplete");
     } else {
         work->answer.usage = written->usage;
+        work->answer.asked_model = work->model->id;
         for (auto& sentence : work->cutter.finish()) CO_TRY(co_await check_sentence(work, std::move(sentence)));
     }
     if (work->dropped > 0) {

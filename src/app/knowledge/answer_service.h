@@ -46,6 +46,7 @@ struct Answer {
     std::string text;
     AnswerKind kind = AnswerKind::kAbstained;
     std::optional<std::string> model;  ///< that wrote part of the text
+    std::optional<std::string> asked_model;  ///< that was asked, whether its words were used or not
     bool small_model = false;
     std::vector<Citation> citations;
     std::vector<FoundPassage> retrieval;
