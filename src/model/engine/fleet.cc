@@ -14,7 +14,7 @@ namespace atrium::model {
 namespace {
 
 constexpr std::size_t kMaxSocketPath = 107;  // sun_path
-constexpr std::int64_t kWedgedMs = 30'000;   // work, but no step for so long: the slowest step takes a few seconds
+constexpr std::chrono::milliseconds kWedged{30'000};  // work, but no step for so long: the slowest step takes a few seconds
 
 /// A model's name as a file name. Names are short and tame, but they come from configuration.
 std::string file_name(std::string_view name) {
@@ -34,6 +34,11 @@ std::string defaults_json(const ModelDefaults& defaults) {
 }
 
 }  // namespace
+
+bool makes_progress(const json::object& health, std::chrono::milliseconds limit) {
+    const auto stuck = json::Reader(health).optional_int("since_progress_ms", 0, INT64_MAX);
+    return stuck && stuck->value_or(0) < limit.count();
+}
 
 struct EngineFleet::State {
     struct Engine {
@@ -89,10 +94,8 @@ Task<bool> EngineFleet::State::is_healthy(State* self, std::weak_ptr<Engine> wea
     bool healthy = health.has_value();
     if (healthy) {
         // A page that answers proves nothing about the decode thread: what counts is that steps go by while there is work.
-        const json::Reader reader(*health);
-        const auto stuck = reader.optional_int("since_progress_ms", 0, INT64_MAX);
-        healthy = stuck && stuck->value_or(0) < kWedgedMs;
-        if (!healthy) log::warning("engine makes no progress", {{"model", engine->model}, {"since_progress_ms", stuck ? stuck->value_or(0) : -1}});
+        healthy = makes_progress(*health, kWedged);
+        if (!healthy) log::warning("engine makes no progress", {{"model", engine->model}, {"health", json::serialize(*health)}});
     }
     engine->ready.set(healthy ? 1 : 0);
     co_return healthy;

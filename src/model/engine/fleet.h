@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "config/settings.h"
 #include "model/catalog/model_store.h"
 #include "observability/metrics/metrics.h"
@@ -22,6 +23,9 @@ struct EngineStatus {
     int process_id = 0;
     int restarts = 0;
 };
+
+/// The watchdog's question to a /healthz document: are steps going by while there is work?
+bool makes_progress(const json::object& health, std::chrono::milliseconds limit);
 
 /// The local engine processes: one supervised `atrium engine` per configured model, each an OpenAI-shaped HTTP server on
 /// a Unix socket under `run_directory`. To everybody else a local engine is just another upstream, reached at base_url().
