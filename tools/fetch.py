@@ -23,12 +23,22 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 CACHE = ROOT / "third_party" / ".cache"
 LOCK_FILE = ROOT / "third_party" / "versions.lock"
 DOWNLOADS = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "atrium" / "downloads"
-RECIPE = "1"  # raise when an unpack function changes what it leaves behind
 VOCABULARIES = ("bert-bge", "llama-spm", "nomic-bert-moe")
 
 
 def say(text: str) -> None:
     print(f"setup: {text}", flush=True)
+
+
+# npm of this place, with the settings of this machine: certificates that were added to the system, and the registry and
+# credentials of /etc/npmrc, where Debian's own npm looks.
+NPM_SCRIPT = """#!/bin/sh
+here=$(dirname "$(readlink -f "$0")")
+certificates=/etc/ssl/certs/ca-certificates.crt
+[ -n "$NODE_EXTRA_CA_CERTS" ] || [ ! -r $certificates ] || export NODE_EXTRA_CA_CERTS=$certificates
+[ -n "$npm_config_globalconfig" ] || [ ! -r /etc/npmrc ] || export npm_config_globalconfig=/etc/npmrc
+exec "$here/node" "$here/../lib/node_modules/npm/bin/{tool}-cli.js" "$@"
+"""
 
 
 class SetupError(Exception):
@@ -76,7 +86,7 @@ def ask_registry(artifact: Artifact, folder: pathlib.Path) -> pathlib.Path:
         run([sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-cache-dir", "--no-deps",
              "--only-binary=:all:", "--dest", str(folder), f"{artifact.package}=={artifact.version}"], folder)
     else:
-        run(["npm", "pack", "--silent", "--ignore-scripts", f"{artifact.package}@{artifact.version}"], folder)
+        run(["npm", "pack", "--loglevel=error", "--ignore-scripts", f"{artifact.package}@{artifact.version}"], folder)
     found = folder / artifact.file
     if not found.exists():
         names = ", ".join(sorted(p.name for p in folder.iterdir())) or "nothing"
@@ -141,8 +151,7 @@ def unpack_node(archive: pathlib.Path) -> None:
         for tool in ("npm", "npx"):  # in the wheel these are links, which zip does not keep
             script = node / "bin" / tool
             script.unlink(missing_ok=True)
-            script.write_text('#!/bin/sh\nhere=$(dirname "$(readlink -f "$0")")\n'
-                              f'exec "$here/node" "$here/../lib/node_modules/npm/bin/{tool}-cli.js" "$@"\n', encoding="utf-8")
+            script.write_text(NPM_SCRIPT.format(tool=tool), encoding="utf-8")
             script.chmod(0o755)
         node.rename(staging / "node")
 
@@ -184,10 +193,10 @@ def unpack_llama_src(archive: pathlib.Path) -> None:
             shutil.copy(checkout / "models" / f"ggml-vocab-{name}.gguf", staging / "vocab")
 
 
-UNPACK = {  # name -> (function, what it leaves)
-    "node": (unpack_node, ["node/bin/node"]),
-    "llama-lib": (unpack_llama_lib, ["llama/lib"]),
-    "llama-src": (unpack_llama_src, ["llama/src", "llama/vocab"]),
+UNPACK = {  # name -> (function, its revision: raise it when it leaves something else behind, what it leaves)
+    "node": (unpack_node, 2, ["node/bin/node"]),
+    "llama-lib": (unpack_llama_lib, 1, ["llama/lib"]),
+    "llama-src": (unpack_llama_src, 1, ["llama/src", "llama/vocab"]),
 }
 
 
@@ -205,9 +214,9 @@ def main() -> int:
         artifacts = read_lock()
         if artifacts.keys() != UNPACK.keys():
             raise SetupError(f"{LOCK_FILE.name} and tools/fetch.py disagree: {sorted(artifacts.keys() ^ UNPACK.keys())}")
-        for name, (unpack, leaves) in UNPACK.items():
+        for name, (unpack, revision, leaves) in UNPACK.items():
             artifact = artifacts[name]
-            stamp, wanted = stamps / name, f"{artifact.sha256} {RECIPE}\n"
+            stamp, wanted = stamps / name, f"{artifact.sha256} {revision}\n"
             if stamp.exists() and stamp.read_text() == wanted and all((CACHE / leaf).exists() for leaf in leaves):
                 continue
             stamp.unlink(missing_ok=True)
