@@ -1,5 +1,5 @@
-// The GGUF reader against arbitrary bytes. The first eight bytes choose a file size, so that prefixes of larger files are
-// tried too; what the reader accepts is decoded completely.
+// The GGUF reader against arbitrary bytes. The first eight bytes choose a file size, so that prefixes of larger files
+// are tried too; what the reader accepts is decoded completely.
 #include <cstdint>
 #include <cstring>
 

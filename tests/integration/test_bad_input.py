@@ -114,7 +114,7 @@ ENCRYPTED = (b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</T
 def test_documents_that_cannot_be_read_fail_alone(server, store):
     good = server.upload("good.txt", b"The canteen opens at eleven.")
     server.json("POST", f"/v1/vector_stores/{store}/files", {"file_id": good["id"]})
-    for name, content, word in [("bomb.docx", bomb(), "large"), ("secret.pdf", ENCRYPTED, "encrypt"),
+    for name, content, word in [("bomb.docx", bomb(), "bomb"), ("secret.pdf", ENCRYPTED, "encrypt"),
                                 ("broken.pdf", b"%PDF-1.7\n" + b"\x00garbage" * 50, "PDF"), ("image.png", b"\x89PNG\r\n\x1a\n" + b"\0" * 64, "support")]:
         failed = failed_file(server, store, name, content)
         assert failed["status"] == "failed", (name, failed)
