@@ -21,14 +21,17 @@ void add_retry(Admission::Decision& decision, milliseconds wait) {
     decision.headers.emplace_back("retry-after-ms", std::to_string(std::max<std::int64_t>(1, wait.count())));
 }
 
-std::string whose(const app::Principal& principal) { return fmt::format("'{}' ({})", principal.key_name, principal.key_id); }
+std::string whose(const app::Principal& principal) {
+    return fmt::format("'{}' ({})", principal.key_name, principal.key_id);
+}
 
 }  // namespace
 
 std::string duration_text(milliseconds duration) {
     const auto ms = std::max<std::int64_t>(0, duration.count());
     if (ms < 1000) return fmt::format("{}ms", ms);
-    if (ms < 60'000) return ms % 1000 == 0 ? fmt::format("{}s", ms / 1000) : fmt::format("{:.3g}s", static_cast<double>(ms) / 1000);
+    if (ms < 60'000)
+        return ms % 1000 == 0 ? fmt::format("{}s", ms / 1000) : fmt::format("{:.3g}s", static_cast<double>(ms) / 1000);
     return fmt::format("{}m{}s", ms / 60'000, ms % 60'000 / 1000);
 }
 
@@ -63,17 +66,20 @@ Admission::Decision Admission::admit(const app::Principal& principal) {
 
     Decision decision{fail(resource_exhausted("")), {}};
     if (bucket->running >= limits_.concurrent) {
-        decision.permit = fail(resource_exhausted(fmt::format(
-            "Concurrency limit reached for key {}: {} requests at the same time (limits.concurrent). "
-            "Please retry when one of them has ended.", whose(principal), limits_.concurrent))
-            .with_reason("concurrency_limit_exceeded"));
+        decision.permit = fail(
+            resource_exhausted(
+                fmt::format("Concurrency limit reached for key {}: {} requests at the same time (limits.concurrent). "
+                            "Please retry when one of them has ended.",
+                            whose(principal), limits_.concurrent))
+                .with_reason("concurrency_limit_exceeded"));
         add_retry(decision, milliseconds(1000));
     } else if (bucket->tokens < 1) {
         const auto wait = time_for(1 - bucket->tokens, per_second);
-        decision.permit = fail(resource_exhausted(fmt::format(
-            "Rate limit reached for key {}: {} requests per minute (limits.requests_per_minute). Please retry in {}.",
-            whose(principal), limits_.requests_per_minute, duration_text(wait)))
-            .with_reason("rate_limit_exceeded"));
+        decision.permit =
+            fail(resource_exhausted(fmt::format("Rate limit reached for key {}: {} requests per minute "
+                                                "(limits.requests_per_minute). Please retry in {}.",
+                                                whose(principal), limits_.requests_per_minute, duration_text(wait)))
+                     .with_reason("rate_limit_exceeded"));
         add_retry(decision, wait);
     } else {
         bucket->tokens -= 1;
@@ -83,7 +89,8 @@ Admission::Decision Admission::admit(const app::Principal& principal) {
     decision.headers.emplace_back("x-ratelimit-limit-requests", std::to_string(limits_.requests_per_minute));
     decision.headers.emplace_back("x-ratelimit-remaining-requests",
                                   std::to_string(static_cast<std::int64_t>(std::floor(bucket->tokens))));
-    decision.headers.emplace_back("x-ratelimit-reset-requests", duration_text(time_for(capacity - bucket->tokens, per_second)));
+    decision.headers.emplace_back("x-ratelimit-reset-requests",
+                                  duration_text(time_for(capacity - bucket->tokens, per_second)));
     return decision;
 }
 

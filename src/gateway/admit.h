@@ -15,9 +15,9 @@
 
 namespace atrium::gateway {
 
-/// admit: how much one key may do. Requests per minute as a token bucket (a whole minute's worth at once, then evenly) and
-/// requests at the same time. In this process, in 64 shards with a lock each, held for a few nanoseconds; keys are known
-/// keys only, so the table is bounded by what administrators create. Thread-safe; outlives its permits.
+/// admit: how much one key may do. Requests per minute as a token bucket (a whole minute's worth at once, then evenly)
+/// and requests at the same time. In this process, in 64 shards with a lock each, held for a few nanoseconds; keys are
+/// known keys only, so the table is bounded by what administrators create. Thread-safe; outlives its permits.
 class Admission {
     struct Bucket;
 
@@ -29,7 +29,8 @@ public:
     public:
         Permit() = default;
         ~Permit() { release(); }
-        Permit(Permit&& other) noexcept : owner_(std::exchange(other.owner_, nullptr)), bucket_(std::move(other.bucket_)) {}
+        Permit(Permit&& other) noexcept
+            : owner_(std::exchange(other.owner_, nullptr)), bucket_(std::move(other.bucket_)) {}
         Permit& operator=(Permit&& other) noexcept;
         void release();
 

@@ -16,7 +16,9 @@ std::string header(const Admission::Decision& decision, std::string_view name) {
     return "(none)";
 }
 
-app::Principal caller(std::string key) { return {"proj_1", std::move(key), "laptop", false}; }
+app::Principal caller(std::string key) {
+    return {"proj_1", std::move(key), "laptop", false};
+}
 
 TEST(Admission, AMinutesWorthAtOnceThenEvenly) {
     ManualClock clock;

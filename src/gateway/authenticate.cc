@@ -12,7 +12,8 @@ Result<app::Principal> authenticate(const http::RequestHead& head, const app::Te
 
 Result<> authorize(const app::Principal& principal, Access access) {
     if (access == Access::kAdmin && !principal.admin) {
-        return fail(permission_denied("This needs an admin key; the key in use may call models and its own project only."));
+        return fail(
+            permission_denied("This needs an admin key; the key in use may call models and its own project only."));
     }
     return {};
 }

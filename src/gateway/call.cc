@@ -27,12 +27,14 @@ const std::string& Call::path(std::string_view name) const {
     return found->second;
 }
 
-Result<std::int64_t> Call::query_int(std::string_view name, std::int64_t fallback, std::int64_t min, std::int64_t max) const {
+Result<std::int64_t> Call::query_int(std::string_view name, std::int64_t fallback, std::int64_t min,
+                                     std::int64_t max) const {
     const auto text = query(name);
     if (!text) return fallback;
     const auto number = text::to_int(*text);
     if (!number || *number < min || *number > max) {
-        return fail(invalid_argument(fmt::format("{} must be an integer from {} to {}", name, min, max)).with_field(std::string(name)));
+        return fail(invalid_argument(fmt::format("{} must be an integer from {} to {}", name, min, max))
+                        .with_field(std::string(name)));
     }
     return *number;
 }
@@ -45,7 +47,8 @@ Task<Result<json::object>> Call::json_body() {
                            .with_reason("unsupported_media_type"));
     }
     CO_TRY_ASSIGN(const auto body, co_await exchange_.read_body(max_body_));
-    if (text::trim(body).empty()) co_return fail(invalid_argument("The request has no body; a JSON object is expected."));
+    if (text::trim(body).empty())
+        co_return fail(invalid_argument("The request has no body; a JSON object is expected."));
     co_return json::parse_object(body);
 }
 
@@ -59,14 +62,22 @@ SseStream& Call::sse() {
     return *sse_;
 }
 
-Task<> Call::expect_sse() { return sse().arm(); }
-Task<Result<>> Call::start_sse() { return sse().start(); }
-Task<Result<>> Call::send_sse(std::string_view data, std::string_view event) { return sse().send(data, event); }
+Task<> Call::expect_sse() {
+    return sse().arm();
+}
+Task<Result<>> Call::start_sse() {
+    return sse().start();
+}
+Task<Result<>> Call::send_sse(std::string_view data, std::string_view event) {
+    return sse().send(data, event);
+}
 
 Task<> Call::close_stream() {
     if (sse_) co_await sse_->close();
 }
 
-bool Call::is_streaming() const { return sse_ != nullptr && exchange_.response_started(); }
+bool Call::is_streaming() const {
+    return sse_ != nullptr && exchange_.response_started();
+}
 
 }  // namespace atrium::gateway

@@ -9,20 +9,21 @@ namespace atrium::gateway {
 namespace {
 
 using ::testing::AllOf;
-using ::testing::HasSubstr;
-using ::testing::Not;
-using ::testing::StartsWith;
 using testing::event;
 using testing::golden;
+using ::testing::HasSubstr;
 using testing::LiveGateway;
+using ::testing::Not;
 using testing::Script;
+using ::testing::StartsWith;
 
 constexpr const char* kChat = R"({"model":"model-a","messages":[{"role":"user","content":"hi"}]})";
 constexpr const char* kStream = R"({"model":"model-a","stream":true,"messages":[{"role":"user","content":"hi"}]})";
 
 /// What an upstream sends to arrive as the golden transcript: its own model name, usage on every stream.
 std::string from_upstream(std::string text) {
-    for (std::size_t at = 0; (at = text.find("\"model-a\"", at)) != std::string::npos;) text.replace(at, 9, "\"served\"");
+    for (std::size_t at = 0; (at = text.find("\"model-a\"", at)) != std::string::npos;)
+        text.replace(at, 9, "\"served\"");
     return text;
 }
 
@@ -35,10 +36,13 @@ std::vector<std::string> cut(const std::string& text, std::size_t size) {
 
 TEST(ChatRoute, AnswersWithTheCallersModelAndHeaders) {
     LiveGateway live;
-    live.script({{{R"({"id":"c1","object":"chat.completion","created":1,"model":"served","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}})"}}});
+    live.script(
+        {{{R"({"id":"c1","object":"chat.completion","created":1,"model":"served","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}})"}}});
     const auto reply = live.post("/v1/chat/completions", kChat);
     EXPECT_EQ(reply.status, 200);
-    EXPECT_EQ(reply.body, R"({"id":"c1","object":"chat.completion","created":1,"model":"model-a","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}})");
+    EXPECT_EQ(
+        reply.body,
+        R"({"id":"c1","object":"chat.completion","created":1,"model":"model-a","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}})");
     EXPECT_THAT(reply.header("content-type"), StartsWith("application/json"));
     EXPECT_THAT(reply.header("x-request-id"), StartsWith("req_"));
     EXPECT_EQ(reply.header("request-id"), reply.header("x-request-id"));
@@ -68,7 +72,8 @@ TEST(ChatRoute, StreamsAsTheGoldenTranscript) {
 TEST(ChatRoute, StreamsUsageOnRequest) {
     LiveGateway live;
     live.script({{cut(from_upstream(golden("chat_stream_usage.sse")), 50)}});
-    const auto reply = live.post("/v1/chat/completions",
+    const auto reply = live.post(
+        "/v1/chat/completions",
         R"({"model":"model-a","stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"hi"}]})");
     EXPECT_EQ(reply.body, golden("chat_stream_usage.sse"));
 }
@@ -91,7 +96,9 @@ TEST(ChatRoute, ABreakInMidStreamIsTold) {
 
 TEST(ChatRoute, AnErrorBeforeTheFirstChunkIsAStatus) {
     LiveGateway live;
-    live.script({{.pieces = {}, .error = invalid_argument("too long").with_reason("context_length_exceeded").with_field("messages")}});
+    live.script(
+        {{.pieces = {},
+          .error = invalid_argument("too long").with_reason("context_length_exceeded").with_field("messages")}});
     for (const auto* body : {kChat, kStream}) {
         const auto reply = live.post("/v1/chat/completions", body);
         EXPECT_EQ(reply.status, 400);
@@ -110,10 +117,14 @@ TEST(ChatRoute, SilenceIsFilledWithComments) {
     EXPECT_THAT(reply.body, StartsWith(": keep-alive\n\n: keep-alive\n\n"));
     EXPECT_THAT(reply.body, HasSubstr(golden("chat_stream.sse")));
     // The head is gone by then, so the error is an event.
-    live.script({{.pieces = {"unused"}, .breaks_with = std::nullopt, .error = std::nullopt, .pause = std::chrono::milliseconds(100)}});
+    live.script({{.pieces = {"unused"},
+                  .breaks_with = std::nullopt,
+                  .error = std::nullopt,
+                  .pause = std::chrono::milliseconds(100)}});
     const auto broken = live.post("/v1/chat/completions", kStream);
     EXPECT_EQ(broken.status, 200);
-    EXPECT_THAT(broken.body, AllOf(HasSubstr(": keep-alive\n\n"), HasSubstr("data: {\"error\":{"), Not(HasSubstr("[DONE]"))));
+    EXPECT_THAT(broken.body,
+                AllOf(HasSubstr(": keep-alive\n\n"), HasSubstr("data: {\"error\":{"), Not(HasSubstr("[DONE]"))));
 }
 
 Task<Result<std::string>> read_first_and_leave(http::Client* client, http::ClientRequest request) {
@@ -123,8 +134,10 @@ Task<Result<std::string>> read_first_and_leave(http::Client* client, http::Clien
 
 TEST(ChatRoute, ALeavingClientStopsTheUpstreamAndIsSettled) {
     LiveGateway live;
-    live.script({{.pieces = {event(R"({"id":"c","model":"served","choices":[{"index":0,"delta":{"content":"x"}}]})")}, .hangs = true}});
-    auto first = run_blocking(read_first_and_leave(&live.client, live.prepare(http::Method::kPost, "/v1/chat/completions", kStream)));
+    live.script({{.pieces = {event(R"({"id":"c","model":"served","choices":[{"index":0,"delta":{"content":"x"}}]})")},
+                  .hangs = true}});
+    auto first = run_blocking(
+        read_first_and_leave(&live.client, live.prepare(http::Method::kPost, "/v1/chat/completions", kStream)));
     ASSERT_TRUE(first);
     EXPECT_THAT(*first, HasSubstr("\"x\""));
     for (int i = 0; i < 400 && live.usage.queued() == 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
@@ -154,9 +167,11 @@ Task<Result<std::string>> drain_after_first(LiveGateway* live, http::ClientReque
 
 TEST(ChatRoute, DrainTellsRunningStreams) {
     LiveGateway live;
-    live.script({{.pieces = {event(R"({"id":"c","model":"served","choices":[{"index":0,"delta":{"content":"x"}}]})")}, .hangs = true}});
+    live.script({{.pieces = {event(R"({"id":"c","model":"served","choices":[{"index":0,"delta":{"content":"x"}}]})")},
+                  .hangs = true}});
     std::thread drainer;
-    const auto text = run_blocking(drain_after_first(&live, live.prepare(http::Method::kPost, "/v1/chat/completions", kStream), &drainer));
+    const auto text = run_blocking(
+        drain_after_first(&live, live.prepare(http::Method::kPost, "/v1/chat/completions", kStream), &drainer));
     drainer.join();
     ASSERT_TRUE(text) << text.error().to_string();
     EXPECT_THAT(*text, AllOf(HasSubstr("\"content\":\"x\""), HasSubstr("shutting_down"), Not(HasSubstr("[DONE]"))));
@@ -176,15 +191,22 @@ TEST(ChatRoute, RefusesBadRequestsByField) {
     EXPECT_EQ(field(R"({"model":"model-a","messages":[)"), "null");
     EXPECT_EQ(field(R"([1])"), "null");
     EXPECT_EQ(field("{\"model\":\"\xff\"}"), "null");
-    EXPECT_EQ(field(R"({"model":"model-a","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"x"}}]}]})"), "messages");
+    EXPECT_EQ(
+        field(
+            R"({"model":"model-a","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"x"}}]}]})"),
+        "messages");
     EXPECT_EQ(field(R"({"model":"e5","messages":[{"role":"user","content":"x"}]})"), "model");
     EXPECT_TRUE(live.upstream->calls.empty());
 }
 
 TEST(ChatRoute, RefusesOtherContentTypesAndUnknownModels) {
     LiveGateway live;
-    EXPECT_EQ(live.post("/v1/chat/completions", "a=b", LiveGateway::with("Content-Type", "application/x-www-form-urlencoded")).status, 415);
-    const auto unknown = live.post("/v1/chat/completions", R"({"model":"model-b","messages":[{"role":"user","content":"x"}]})");
+    EXPECT_EQ(
+        live.post("/v1/chat/completions", "a=b", LiveGateway::with("Content-Type", "application/x-www-form-urlencoded"))
+            .status,
+        415);
+    const auto unknown =
+        live.post("/v1/chat/completions", R"({"model":"model-b","messages":[{"role":"user","content":"x"}]})");
     EXPECT_EQ(unknown.status, 404);
     EXPECT_EQ(unknown.error("code"), "model_not_found");
     EXPECT_THAT(unknown.error("message"), HasSubstr("Did you mean 'model-a'?"));
@@ -201,20 +223,29 @@ TEST(ChatRoute, AModelThatIsStartingIs503) {
 
 TEST(ChatRoute, CompletionsStreamToo) {
     LiveGateway live;
-    live.script({{{event(R"({"id":"t","object":"text_completion","model":"served","choices":[{"index":0,"text":"a","finish_reason":"stop"}]})") + event("[DONE]")}}});
+    live.script(
+        {{{event(
+               R"({"id":"t","object":"text_completion","model":"served","choices":[{"index":0,"text":"a","finish_reason":"stop"}]})") +
+           event("[DONE]")}}});
     const auto reply = live.post("/v1/completions", R"({"model":"model-a","prompt":"x","stream":true})");
-    EXPECT_EQ(reply.body, event(R"({"id":"t","object":"text_completion","model":"model-a","choices":[{"index":0,"text":"a","finish_reason":"stop"}]})") + event("[DONE]"));
+    EXPECT_EQ(
+        reply.body,
+        event(
+            R"({"id":"t","object":"text_completion","model":"model-a","choices":[{"index":0,"text":"a","finish_reason":"stop"}]})") +
+            event("[DONE]"));
     EXPECT_EQ(live.upstream->calls[0].operation, model::Operation::kCompletion);
 }
 
 TEST(EmbeddingRoute, FloatsAndBase64) {
     LiveGateway live;
-    const char* answer = R"({"object":"list","data":[{"object":"embedding","index":0,"embedding":[1.0,-2]}],"model":"served","usage":{"prompt_tokens":1,"total_tokens":1}})";
+    const char* answer =
+        R"({"object":"list","data":[{"object":"embedding","index":0,"embedding":[1.0,-2]}],"model":"served","usage":{"prompt_tokens":1,"total_tokens":1}})";
     live.script({{{answer}}});
     const auto floats = live.post("/v1/embeddings", R"({"model":"e5","input":"x"})");
     EXPECT_EQ(floats.status, 200);
     EXPECT_THAT(floats.body, AllOf(HasSubstr("\"embedding\":[1"), HasSubstr("\"model\":\"e5\"")));
-    const auto packed = live.post("/v1/embeddings", R"({"model":"e5","input":["x"],"encoding_format":"base64","dimensions":2})");
+    const auto packed =
+        live.post("/v1/embeddings", R"({"model":"e5","input":["x"],"encoding_format":"base64","dimensions":2})");
     EXPECT_THAT(packed.body, HasSubstr(R"("embedding":"AACAPwAAAMA=")"));
     EXPECT_EQ(json::string_or(live.upstream->calls[1].body, "encoding_format"), "float");
     EXPECT_FALSE(live.upstream->calls[1].body.contains("dimensions"));
@@ -230,8 +261,9 @@ TEST(EmbeddingRoute, RefusesWhatCannotBe) {
 TEST(ModelRoutes, ListAndOne) {
     LiveGateway live;
     const auto list = live.get("/v1/models");
-    EXPECT_EQ(list.body, R"({"object":"list","data":[{"id":"model-a","object":"model","created":1700000000,"owned_by":"atrium"},)"
-                         R"({"id":"e5","object":"model","created":1700000000,"owned_by":"atrium"}]})");
+    EXPECT_EQ(list.body,
+              R"({"object":"list","data":[{"id":"model-a","object":"model","created":1700000000,"owned_by":"atrium"},)"
+              R"({"id":"e5","object":"model","created":1700000000,"owned_by":"atrium"}]})");
     EXPECT_EQ(live.get("/v1/models/e5").json().at("id").as_string(), "e5");
     live.router.publish({app::testing::scripted_route(live.upstream, "org/name")});
     EXPECT_EQ(live.get("/v1/models/org%2Fname").json().at("id").as_string(), "org/name");
@@ -272,7 +304,8 @@ private:
 };
 
 TEST(ChatRoute, ADyingEngineIsToldWithinASecond) {
-    HttpEngine engine({event(R"({"id":"c","model":"served","choices":[{"index":0,"delta":{"content":"half an"}}]})")}, true);
+    HttpEngine engine({event(R"({"id":"c","model":"served","choices":[{"index":0,"delta":{"content":"half an"}}]})")},
+                      true);
     http::Client client;
     LiveGateway live;
     live.serve(model::make_openai_upstream(client, {"engine", engine.url, "", {}}).value());

@@ -50,7 +50,9 @@ constexpr std::array<ReasonRow, 4> kReasons{{
     {"insufficient_quota", 0, "insufficient_quota", ""},
 }};
 
-const CodeRow& row_of(Code code) { return kCodes[static_cast<std::size_t>(code)]; }
+const CodeRow& row_of(Code code) {
+    return kCodes[static_cast<std::size_t>(code)];
+}
 
 const ReasonRow* row_of(std::string_view reason) {
     for (const auto& row : kReasons) {
@@ -76,8 +78,9 @@ json::object error_body(const Error& error, std::string_view request_id) {
     const auto* reason = row_of(error.reason());
     std::string message = text::to_valid_utf8(error.message());
     if (error.code() == Code::kInternal || error.code() == Code::kDataLoss) {
-        message = fmt::format("The server failed while handling this request. Its log has the details under the request id {}.",
-                              request_id);
+        message = fmt::format(
+            "The server failed while handling this request. Its log has the details under the request id {}.",
+            request_id);
     }
     std::string_view wire_code = error.reason().empty() ? code.wire_code : std::string_view(error.reason());
     if (reason != nullptr && !reason->wire_code.empty()) wire_code = reason->wire_code;

@@ -9,7 +9,9 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-std::string wire(const Error& error) { return json::serialize(error_body(error, "req_1")); }
+std::string wire(const Error& error) {
+    return json::serialize(error_body(error, "req_1"));
+}
 
 TEST(Errors, AlwaysHaveAllFourKeys) {
     EXPECT_EQ(wire(invalid_argument("bad")),
@@ -29,9 +31,11 @@ TEST(Errors, TheTable) {
         {unauthenticated("x").with_reason("invalid_api_key"), 401, "invalid_request_error", "invalid_api_key"},
         {permission_denied("x"), 403, "permission_error", "permission_denied"},
         {not_found("x").with_reason("model_not_found"), 404, "invalid_request_error", "model_not_found"},
-        {invalid_argument("x").with_reason("context_length_exceeded"), 400, "invalid_request_error", "context_length_exceeded"},
+        {invalid_argument("x").with_reason("context_length_exceeded"), 400, "invalid_request_error",
+         "context_length_exceeded"},
         {unimplemented("x").with_reason("method_not_allowed"), 405, "invalid_request_error", "method_not_allowed"},
-        {invalid_argument("x").with_reason("unsupported_media_type"), 415, "invalid_request_error", "unsupported_media_type"},
+        {invalid_argument("x").with_reason("unsupported_media_type"), 415, "invalid_request_error",
+         "unsupported_media_type"},
         {failed_precondition("x"), 409, "invalid_request_error", "failed_precondition"},
         {out_of_range("x"), 413, "invalid_request_error", "request_too_large"},
         {resource_exhausted("x"), 429, "requests", "rate_limit_exceeded"},

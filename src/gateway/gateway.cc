@@ -51,7 +51,9 @@ Gateway::Gateway(Dependencies dependencies) : state_(std::make_unique<State>(std
 
 Gateway::~Gateway() = default;
 
-RouteTable& Gateway::routes() { return state_->routes; }
+RouteTable& Gateway::routes() {
+    return state_->routes;
+}
 
 http::Handler Gateway::handler() {
     const auto* pipeline = &state_->pipeline;

@@ -42,7 +42,8 @@ class LiveGateway {
 public:
     static constexpr std::string_view kAdmin = "the-admin-key";
 
-    explicit LiveGateway(config::LimitSettings limits = {100'000, 100}, std::chrono::milliseconds heartbeat = std::chrono::seconds(15),
+    explicit LiveGateway(config::LimitSettings limits = {100'000, 100},
+                         std::chrono::milliseconds heartbeat = std::chrono::seconds(15),
                          config::ServerSettings server_settings = {}) {
         std::vector<sql::Migration> migrations;
         for (const auto& migration : app::tenancy_migrations()) migrations.push_back(migration);
@@ -95,7 +96,8 @@ public:
     /// Fires the stop tokens of what is running after `deadline`.
     void drain(std::chrono::milliseconds deadline) { run_blocking(drained(server_.get(), deadline)); }
 
-    http::ClientRequest prepare(http::Method method, const std::string& target, std::string body = {}, http::Headers headers = {}) {
+    http::ClientRequest prepare(http::Method method, const std::string& target, std::string body = {},
+                                http::Headers headers = {}) {
         http::ClientRequest request;
         request.method = method;
         request.url = http::Url::parse("http://" + address() + target).value();
@@ -103,7 +105,8 @@ public:
         if (!request.headers.get("authorization") && !request.headers.get("x-test-anonymous")) {
             request.headers.add("Authorization", "Bearer " + user_key);
         }
-        if (!body.empty() && !request.headers.get("content-type")) request.headers.add("Content-Type", "application/json");
+        if (!body.empty() && !request.headers.get("content-type"))
+            request.headers.add("Content-Type", "application/json");
         request.body = std::move(body);
         return request;
     }
@@ -170,6 +173,8 @@ inline std::string golden(const std::string& name) {
     return text.str();
 }
 
-inline std::string event(std::string_view data) { return "data: " + std::string(data) + "\n\n"; }
+inline std::string event(std::string_view data) {
+    return "data: " + std::string(data) + "\n\n";
+}
 
 }  // namespace atrium::gateway::testing

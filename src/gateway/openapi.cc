@@ -17,7 +17,11 @@ json::object error_schema() {
              {{"error",
                {{"type", "object"},
                 {"required", {"message", "type", "param", "code"}},
-                {"properties", {{"message", {{"type", "string"}}}, {"type", {{"type", "string"}}}, {"param", nullable}, {"code", nullable}}}}}}}};
+                {"properties",
+                 {{"message", {{"type", "string"}}},
+                  {"type", {{"type", "string"}}},
+                  {"param", nullable},
+                  {"code", nullable}}}}}}}};
 }
 
 json::array path_parameters(std::string_view path) {
@@ -25,7 +29,8 @@ json::array path_parameters(std::string_view path) {
     for (const auto segment : text::split(path, '/')) {
         if (!segment.starts_with('{')) continue;
         const auto name = segment.substr(1, segment.size() - 2);
-        parameters.push_back(json::object{{"name", name}, {"in", "path"}, {"required", true}, {"schema", {{"type", "string"}}}});
+        parameters.push_back(
+            json::object{{"name", name}, {"in", "path"}, {"required", true}, {"schema", {{"type", "string"}}}});
     }
     return parameters;
 }
@@ -35,8 +40,10 @@ std::string operation_id(std::string_view method, std::string_view path) {
     std::string id = text::to_lower_ascii(method);
     for (const char c : path) {
         const bool word = std::isalnum(static_cast<unsigned char>(c)) != 0;
-        if (word) id.push_back(c);
-        else if (!id.ends_with('_')) id.push_back('_');
+        if (word)
+            id.push_back(c);
+        else if (!id.ends_with('_'))
+            id.push_back('_');
     }
     while (id.ends_with('_')) id.pop_back();
     return id;
@@ -94,7 +101,8 @@ json::object openapi_document(const RouteTable& routes, std::string_view version
 
     json::object document;
     document["openapi"] = "3.1.0";
-    document["info"] = json::object{{"title", "Atrium"}, {"version", version}, {"license", {{"name", "Apache-2.0"}, {"identifier", "Apache-2.0"}}}};
+    document["info"] = json::object{
+        {"title", "Atrium"}, {"version", version}, {"license", {{"name", "Apache-2.0"}, {"identifier", "Apache-2.0"}}}};
     json::array security;
     security.push_back(json::object{{"key", json::array{}}});
     document["security"] = std::move(security);

@@ -46,7 +46,9 @@ TEST(OpenApi, TheRouterAnswersEverythingDescribed) {
             concrete.replace(at, concrete.find('}') - at + 1, "x");
         }
         for (const auto& [name, operation] : item.as_object()) {
-            const auto method = name == "get" ? http::Method::kGet : name == "post" ? http::Method::kPost : http::Method::kDelete;
+            const auto method = name == "get"    ? http::Method::kGet
+                                : name == "post" ? http::Method::kPost
+                                                 : http::Method::kDelete;
             EXPECT_NE(live.gateway->routes().match(method, concrete).route, nullptr) << name << " " << path;
         }
     }
@@ -66,7 +68,8 @@ TEST(OpenApi, HasTheShapeThatToolsExpect) {
     const auto& health = document.at("paths").at("/healthz").at("get").as_object();
     EXPECT_EQ(json::serialize(health.at("security")), "[]");
     const auto& model = document.at("paths").at("/v1/models/{model}").at("get").as_object();
-    EXPECT_EQ(json::serialize(model.at("parameters")), R"([{"name":"model","in":"path","required":true,"schema":{"type":"string"}}])");
+    EXPECT_EQ(json::serialize(model.at("parameters")),
+              R"([{"name":"model","in":"path","required":true,"schema":{"type":"string"}}])");
 }
 
 }  // namespace

@@ -11,11 +11,13 @@ namespace {
 
 constexpr std::string_view kExposedHeaders =
     "x-request-id, request-id, openai-processing-ms, x-atrium-model, x-atrium-upstream, x-atrium-trace-id, "
-    "x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, retry-after, retry-after-ms";
+    "x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, retry-after, "
+    "retry-after-ms";
 
 /// "http://Host:1/…" → "host": what stands between the scheme and port.
 std::string host_of(std::string_view authority) {
-    if (const auto scheme = authority.find("://"); scheme != std::string_view::npos) authority.remove_prefix(scheme + 3);
+    if (const auto scheme = authority.find("://"); scheme != std::string_view::npos)
+        authority.remove_prefix(scheme + 3);
     authority = authority.substr(0, authority.find('/'));
     const auto bracket = authority.find(']');
     if (bracket != std::string_view::npos) return text::to_lower_ascii(authority.substr(0, bracket + 1));
@@ -32,7 +34,8 @@ bool listens_on_loopback(std::string_view address) {
 
 }  // namespace
 
-OriginPolicy::OriginPolicy(const config::ServerSettings& settings) : on_loopback_(listens_on_loopback(settings.listen)) {
+OriginPolicy::OriginPolicy(const config::ServerSettings& settings)
+    : on_loopback_(listens_on_loopback(settings.listen)) {
     for (const auto& configured : settings.allowed_origins) {
         auto origin = text::to_lower_ascii(text::trim(configured));
         if (origin.ends_with('/')) origin.pop_back();
@@ -42,7 +45,8 @@ OriginPolicy::OriginPolicy(const config::ServerSettings& settings) : on_loopback
 
 bool OriginPolicy::is_allowed(std::string_view origin) const {
     const auto wanted = text::to_lower_ascii(origin);
-    return std::any_of(origins_.begin(), origins_.end(), [&](const auto& known) { return known == "*" || known == wanted; });
+    return std::any_of(origins_.begin(), origins_.end(),
+                       [&](const auto& known) { return known == "*" || known == wanted; });
 }
 
 bool OriginPolicy::is_local_or_configured(std::string_view host) const {
@@ -53,12 +57,14 @@ bool OriginPolicy::is_local_or_configured(std::string_view host) const {
 Result<> OriginPolicy::check(const http::RequestHead& head) const {
     if (!on_loopback_ || head.peer == "unix") return {};
     const auto refuse = [](std::string_view field, std::string_view value) {
-        return fail(permission_denied(fmt::format("This server listens on a loopback address and does not answer requests "
-                                                  "with {} '{}'. Add that origin to server.allowed_origins to allow it.",
-                                                  field, text::shorten(text::to_valid_utf8(value), 200)))
-                        .with_reason("origin_not_allowed"));
+        return fail(
+            permission_denied(fmt::format("This server listens on a loopback address and does not answer requests "
+                                          "with {} '{}'. Add that origin to server.allowed_origins to allow it.",
+                                          field, text::shorten(text::to_valid_utf8(value), 200)))
+                .with_reason("origin_not_allowed"));
     };
-    if (const auto host = head.headers.get("host"); host && !is_local_or_configured(host_of(*host))) return refuse("Host", *host);
+    if (const auto host = head.headers.get("host"); host && !is_local_or_configured(host_of(*host)))
+        return refuse("Host", *host);
     const auto origin = head.headers.get("origin");
     if (origin && !is_allowed(*origin) && !is_local_or_configured(host_of(*origin))) return refuse("Origin", *origin);
     return {};

@@ -11,10 +11,10 @@
 
 namespace atrium::gateway {
 
-/// From which web pages this server may be used. Two questions: may the browser show the answer to the page (CORS), and is
-/// the request aimed at us at all. A server on a loopback address without TLS is open to DNS rebinding: a foreign page whose
-/// name suddenly resolves to 127.0.0.1. Such a request carries the foreign name in Host and Origin, so on a loopback
-/// listener both must be local or configured. Immutable, thread-safe.
+/// From which web pages this server may be used. Two questions: may the browser show the answer to the page (CORS), and
+/// is the request aimed at us at all. A server on a loopback address without TLS is open to DNS rebinding: a foreign
+/// page whose name suddenly resolves to 127.0.0.1. Such a request carries the foreign name in Host and Origin, so on a
+/// loopback listener both must be local or configured. Immutable, thread-safe.
 class OriginPolicy {
 public:
     explicit OriginPolicy(const config::ServerSettings& settings);

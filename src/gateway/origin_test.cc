@@ -23,10 +23,12 @@ OriginPolicy policy(std::string listen, std::vector<std::string> origins = {}) {
 TEST(OriginPolicy, OnLoopbackForeignNamesAreRefused) {
     for (const auto* listen : {"127.0.0.1:8080", "localhost:8080", "[::1]:8080"}) {
         const auto local = policy(listen);
-        for (const auto* host : {"localhost:8080", "LOCALHOST", "127.0.0.1:8080", "[::1]:8080", "app.localhost:1", ""}) {
+        for (const auto* host :
+             {"localhost:8080", "LOCALHOST", "127.0.0.1:8080", "[::1]:8080", "app.localhost:1", ""}) {
             EXPECT_TRUE(local.check(head(host))) << host;
         }
-        for (const auto* host : {"evil.example", "evil.example:8080", "127.0.0.1.evil.example", "localhost.evil.example"}) {
+        for (const auto* host :
+             {"evil.example", "evil.example:8080", "127.0.0.1.evil.example", "localhost.evil.example"}) {
             EXPECT_EQ(local.check(head(host)).error().reason(), "origin_not_allowed") << host;
         }
         EXPECT_FALSE(local.check(head("localhost:8080", "http://evil.example")));
@@ -42,15 +44,19 @@ TEST(OriginPolicy, ConfiguredOriginsAreLetIn) {
     EXPECT_FALSE(local.check(head("localhost", "https://other.example.com")));
 }
 
-TEST(OriginPolicy, APublicListenerHasManyNames) { EXPECT_TRUE(policy("0.0.0.0:8080").check(head("any.example", "http://other"))); }
+TEST(OriginPolicy, APublicListenerHasManyNames) {
+    EXPECT_TRUE(policy("0.0.0.0:8080").check(head("any.example", "http://other")));
+}
 
 TEST(OriginPolicy, CorsFieldsForConfiguredOriginsOnly) {
     const auto open = policy("0.0.0.0:80", {"https://a.example"});
-    EXPECT_EQ(open.cors_headers(head("h", "https://a.example")).get("access-control-allow-origin"), "https://a.example");
+    EXPECT_EQ(open.cors_headers(head("h", "https://a.example")).get("access-control-allow-origin"),
+              "https://a.example");
     EXPECT_FALSE(open.cors_headers(head("h", "https://b.example")).get("access-control-allow-origin"));
     EXPECT_EQ(open.cors_headers(head("h", "https://b.example")).get("vary"), "Origin");
     EXPECT_EQ(policy("0.0.0.0:80").cors_headers(head("h", "https://a.example")).size(), 0u);
-    EXPECT_TRUE(policy("0.0.0.0:80", {"*"}).cors_headers(head("h", "https://x.example")).get("access-control-allow-origin"));
+    EXPECT_TRUE(
+        policy("0.0.0.0:80", {"*"}).cors_headers(head("h", "https://x.example")).get("access-control-allow-origin"));
 }
 
 TEST(OriginPolicy, Preflight) {

@@ -26,7 +26,8 @@ Error unknown_path(const RouteTable& routes, const http::RequestHead& head) {
     // The usual mistake: a base URL without /v1.
     const auto with_version = "/v1" + head.path;
     if (routes.match(head.method, with_version).route != nullptr && !head.path.starts_with("/v1")) {
-        message += fmt::format(" Did you mean {}? The base URL of OpenAI clients ends in /v1.", text::shorten(with_version, 200));
+        message += fmt::format(" Did you mean {}? The base URL of OpenAI clients ends in /v1.",
+                               text::shorten(with_version, 200));
     }
     message += " GET /atrium/openapi.json lists every route.";
     return not_found(std::move(message)).with_reason("unknown_url");
@@ -81,14 +82,16 @@ Task<Result<>> Pipeline::pass(Passage& passage) const {
     const auto& head = passage.head();
     for (auto& [name, value] : parts_.origins.cors_headers(head)) passage.exchange.add_response_header(name, value);
     CO_TRY(parts_.origins.check(head));
-    if (auto preflight = parts_.origins.preflight(head)) co_return co_await passage.exchange.respond(std::move(*preflight));
+    if (auto preflight = parts_.origins.preflight(head))
+        co_return co_await passage.exchange.respond(std::move(*preflight));
 
     CO_TRY(find_route(passage));
     const RouteSpec& route = *passage.match.route;
     if (route.access != Access::kPublic) {
         CO_TRY_ASSIGN(passage.principal, authenticate(head, parts_.tenancy));
-        passage.span = trace::Span(&parts_.spans, parts_.clock, fmt::format("{} {}", http::method_name(head.method), route.pattern),
-                                   "server", passage.trace);
+        passage.span =
+            trace::Span(&parts_.spans, parts_.clock,
+                        fmt::format("{} {}", http::method_name(head.method), route.pattern), "server", passage.trace);
         passage.span.set_project(passage.principal.project);
         CO_TRY(authorize(passage.principal, route.access));
 
@@ -126,7 +129,8 @@ Task<Result<>> Pipeline::dispatch(Passage& passage) const {
 Task<Result<>> Pipeline::tell(Passage& passage, const Error& error) const {
     // A stopped call has lost its client, or the server is draining and the client still listens. Only trying tells.
     const bool stopped = error.code() == Code::kCancelled && passage.exchange.stop_token().stop_requested();
-    const Error shown = stopped ? unavailable("The server is shutting down; please retry.").with_reason("shutting_down") : error;
+    const Error shown =
+        stopped ? unavailable("The server is shutting down; please retry.").with_reason("shutting_down") : error;
     if (!passage.exchange.response_started()) {
         co_return co_await passage.exchange.respond(error_response(shown, passage.exchange.request_id()));
     }

@@ -30,8 +30,8 @@ public:
         Settler& settler;
         trace::SpanStore& spans;
         const Clock& clock;
-        std::size_t max_body = 32u << 20;                ///< for JSON routes; a handler may set its own
-        std::chrono::milliseconds heartbeat{15'000};     ///< comments in silent streams
+        std::size_t max_body = 32u << 20;             ///< for JSON routes; a handler may set its own
+        std::chrono::milliseconds heartbeat{15'000};  ///< comments in silent streams
     };
     explicit Pipeline(Parts parts) : parts_(parts) {}
 

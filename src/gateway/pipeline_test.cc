@@ -11,13 +11,14 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-using ::testing::Not;
-using ::testing::StartsWith;
 using testing::LiveGateway;
+using ::testing::Not;
 using testing::Reply;
+using ::testing::StartsWith;
 
 constexpr const char* kChat = R"({"model":"model-a","messages":[{"role":"user","content":"the secret prompt"}]})";
-constexpr const char* kAnswer = R"({"id":"c1","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}})";
+constexpr const char* kAnswer =
+    R"({"id":"c1","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}})";
 
 void add_route(LiveGateway& live, std::string pattern, Access access, RouteHandler handler) {
     RouteSpec route;
@@ -34,8 +35,10 @@ TEST(Authenticate, EveryRouteThatIsNotPublicNeedsAKey) {
     std::vector<std::string> open;
     for (const auto& route : live.gateway->routes().routes()) {
         std::string path = route.pattern;
-        for (std::size_t at = 0; (at = path.find('{')) != std::string::npos;) path.replace(at, path.find('}') - at + 1, "x");
-        const auto reply = live.send(live.prepare(route.method, path, route.method == http::Method::kPost ? "{}" : "", LiveGateway::anonymous()));
+        for (std::size_t at = 0; (at = path.find('{')) != std::string::npos;)
+            path.replace(at, path.find('}') - at + 1, "x");
+        const auto reply = live.send(live.prepare(route.method, path, route.method == http::Method::kPost ? "{}" : "",
+                                                  LiveGateway::anonymous()));
         if (reply.status != 401) {
             open.push_back(path);
             continue;
@@ -62,7 +65,8 @@ TEST(Authenticate, BothHeadersWork) {
 TEST(Authenticate, DecidesBeforeTheBodyIsRead) {
     LiveGateway live;
     // A body that never comes: were it read first, this would wait for the body deadline.
-    auto request = live.prepare(http::Method::kPost, "/v1/chat/completions", std::string(8 << 20, ' '), LiveGateway::bearer("wrong"));
+    auto request = live.prepare(http::Method::kPost, "/v1/chat/completions", std::string(8 << 20, ' '),
+                                LiveGateway::bearer("wrong"));
     EXPECT_EQ(live.send(std::move(request)).status, 401);
 }
 
@@ -115,7 +119,9 @@ Task<Result<>> throw_up(Call&) {
     throw std::runtime_error("the database password is 1234");
     co_return Result<>{};
 }
-Task<Result<>> say_nothing(Call&) { co_return Result<>{}; }
+Task<Result<>> say_nothing(Call&) {
+    co_return Result<>{};
+}
 
 TEST(Dispatch, DefectsAre500WithoutDetails) {
     LiveGateway live;

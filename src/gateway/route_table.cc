@@ -9,8 +9,12 @@
 namespace atrium::gateway {
 namespace {
 
-bool is_parameter(std::string_view segment) { return segment.starts_with('{'); }
-bool is_rest(std::string_view segment) { return segment.ends_with("...}"); }
+bool is_parameter(std::string_view segment) {
+    return segment.starts_with('{');
+}
+bool is_rest(std::string_view segment) {
+    return segment.ends_with("...}");
+}
 
 std::string_view parameter_name(std::string_view segment) {
     segment.remove_prefix(1);
@@ -42,7 +46,8 @@ std::optional<int> fit(const std::vector<std::string>& pattern, const std::vecto
     return pattern.size() == path.size() ? std::optional(points) : std::nullopt;
 }
 
-std::map<std::string, std::string> bind(const std::vector<std::string>& pattern, const std::vector<std::string_view>& path) {
+std::map<std::string, std::string> bind(const std::vector<std::string>& pattern,
+                                        const std::vector<std::string_view>& path) {
     std::map<std::string, std::string> bound;
     for (std::size_t i = 0; i < pattern.size(); ++i) {
         if (!is_parameter(pattern[i])) continue;
@@ -96,7 +101,8 @@ RouteTable::Match RouteTable::match(http::Method method, std::string_view path) 
             at = i;
         }
         const auto name = http::method_name(routes_[i].method);
-        if (match.allow.find(name) == std::string::npos) match.allow.append(match.allow.empty() ? "" : ", ").append(name);
+        if (match.allow.find(name) == std::string::npos)
+            match.allow.append(match.allow.empty() ? "" : ", ").append(name);
     }
     if (best >= 0) {
         match.route = &routes_[at];

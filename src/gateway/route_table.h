@@ -39,14 +39,15 @@ public:
     const std::string& path(std::string_view name) const;
     std::optional<std::string> query(std::string_view name) const { return exchange_.head().query_value(name); }
     /// An integer of the query ("limit"), within [min, max]; kInvalidArgument that names the parameter and its range.
-    Result<std::int64_t> query_int(std::string_view name, std::int64_t fallback, std::int64_t min, std::int64_t max) const;
+    Result<std::int64_t> query_int(std::string_view name, std::int64_t fallback, std::int64_t min,
+                                   std::int64_t max) const;
 
     /// Reads and parses the body: JSON object within the configured limit; content type must be JSON (or absent). Once.
     Task<Result<json::object>> json_body();
     Task<Result<>> respond_json(const json::value& body, int status = 200);
 
-    /// A stream will follow, when its first event is there. Until then an error still becomes a proper HTTP status; but a
-    /// client that has heard nothing for one heartbeat gets the head and a comment, so that it and the proxies in
+    /// A stream will follow, when its first event is there. Until then an error still becomes a proper HTTP status; but
+    /// a client that has heard nothing for one heartbeat gets the head and a comment, so that it and the proxies in
     /// between keep waiting.
     Task<> expect_sse();
     /// Starts text/event-stream now, with the headers every stream has. Comments follow in silences.
@@ -105,7 +106,8 @@ public:
         std::map<std::string, std::string> parameters;
         std::string allow;  ///< when the path exists but not with this method: what it has
     };
-    /// Literal segments win over parameters, parameters over "{rest...}". HEAD matches GET, a slash at the end is ignored.
+    /// Literal segments win over parameters, parameters over "{rest...}". HEAD matches GET, a slash at the end is
+    /// ignored.
     Match match(http::Method method, std::string_view path) const;
     const std::vector<RouteSpec>& routes() const { return routes_; }
 

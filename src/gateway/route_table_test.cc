@@ -7,7 +7,9 @@ namespace {
 
 using http::Method;
 
-Task<Result<>> nothing(Call&) { co_return Result<>{}; }
+Task<Result<>> nothing(Call&) {
+    co_return Result<>{};
+}
 
 RouteSpec route(Method method, std::string pattern) {
     RouteSpec made;
@@ -20,8 +22,8 @@ RouteSpec route(Method method, std::string pattern) {
 class RouteTableTest : public testing::Test {
 protected:
     RouteTableTest() {
-        for (const auto* pattern : {"/v1/files", "/v1/files/{file_id}", "/v1/files/{file_id}/content", "/v1/files/latest",
-                                    "/v1/models", "/v1/models/{model...}"}) {
+        for (const auto* pattern : {"/v1/files", "/v1/files/{file_id}", "/v1/files/{file_id}/content",
+                                    "/v1/files/latest", "/v1/models", "/v1/models/{model...}"}) {
             table_.add(route(Method::kGet, pattern));
         }
         table_.add(route(Method::kPost, "/v1/files"));

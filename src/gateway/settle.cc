@@ -16,12 +16,16 @@ namespace {
 /// Buckets of the OpenTelemetry GenAI conventions.
 const std::vector<double> kTokenBuckets{1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576};
 const std::vector<double> kFirstTokenBuckets{.001, .005, .01, .02, .04, .06, .08, .1, .25, .5, .75, 1, 2.5, 5, 7.5, 10};
-const std::vector<double> kDurationBuckets{.01, .02, .04, .08, .16, .32, .64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92};
+const std::vector<double> kDurationBuckets{.01,  .02,  .04,  .08,   .16,   .32,   .64,
+                                           1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92};
 
-double seconds(SteadyTime::duration duration) { return std::chrono::duration<double>(duration).count(); }
+double seconds(SteadyTime::duration duration) {
+    return std::chrono::duration<double>(duration).count();
+}
 
-/// Handles by key, looked up without a lock once they exist: a snapshot that is replaced when a new key appears. Keys come
-/// from bounded sets (routes, statuses, model names), so that happens a few hundred times in the life of a process.
+/// Handles by key, looked up without a lock once they exist: a snapshot that is replaced when a new key appears. Keys
+/// come from bounded sets (routes, statuses, model names), so that happens a few hundred times in the life of a
+/// process.
 template <class Key, class Handles>
 class HandleCache {
 public:
@@ -85,14 +89,17 @@ struct Settler::State {
     RequestSeries make_requests(const Settlement& s) {
         const std::string route = s.route != nullptr ? s.route->pattern : "unmatched";
         const std::string method(http::method_name(s.head->method));
-        return {registry.counter("atrium_http_requests_total", "Requests answered, by route pattern, method and status.",
-                                 {{"route", route}, {"method", method}, {"status", std::to_string(s.status)}}),
-                registry.histogram("atrium_http_request_duration_seconds", "From the head of a request to the end of its answer.",
-                                   metrics::latency_buckets(), {{"route", route}, {"method", method}})};
+        return {
+            registry.counter("atrium_http_requests_total", "Requests answered, by route pattern, method and status.",
+                             {{"route", route}, {"method", method}, {"status", std::to_string(s.status)}}),
+            registry.histogram("atrium_http_request_duration_seconds",
+                               "From the head of a request to the end of its answer.", metrics::latency_buckets(),
+                               {{"route", route}, {"method", method}})};
     }
 
     ModelSeries make_models(const app::CallOutcome& outcome) {
-        const metrics::Labels labels{{"gen_ai_operation_name", outcome.operation}, {"gen_ai_request_model", outcome.model}};
+        const metrics::Labels labels{{"gen_ai_operation_name", outcome.operation},
+                                     {"gen_ai_request_model", outcome.model}};
         const auto with = [&](std::string name, std::string value) {
             auto all = labels;
             all.emplace_back(std::move(name), std::move(value));
@@ -106,28 +113,36 @@ struct Settler::State {
             return registry.histogram("gen_ai_client_token_usage", "Tokens per model call.", kTokenBuckets,
                                       with("gen_ai_token_type", std::move(type)));
         };
-        return {tokens("input"), tokens("output"), usage("input"), usage("output"),
-                registry.histogram("gen_ai_server_time_to_first_token_seconds", "Until the first token of a streamed answer.",
-                                   kFirstTokenBuckets, labels),
-                registry.histogram("gen_ai_server_request_duration_seconds", "Duration of requests that called a model.",
-                                   kDurationBuckets, labels)};
+        return {tokens("input"),
+                tokens("output"),
+                usage("input"),
+                usage("output"),
+                registry.histogram("gen_ai_server_time_to_first_token_seconds",
+                                   "Until the first token of a streamed answer.", kFirstTokenBuckets, labels),
+                registry.histogram("gen_ai_server_request_duration_seconds",
+                                   "Duration of requests that called a model.", kDurationBuckets, labels)};
     }
 };
 
-Settler::Settler(metrics::Registry& registry, app::UsageLog& usage) : usage_(usage), state_(std::make_unique<State>(registry)) {}
+Settler::Settler(metrics::Registry& registry, app::UsageLog& usage)
+    : usage_(usage), state_(std::make_unique<State>(registry)) {}
 Settler::~Settler() = default;
 
-void Settler::request_began() { state_->in_flight.add(1); }
+void Settler::request_began() {
+    state_->in_flight.add(1);
+}
 
 void Settler::measure(const Settlement& s) {
     state_->in_flight.add(-1);
-    const auto series = state_->requests.get({s.route, s.head->method, s.status}, [&] { return state_->make_requests(s); });
+    const auto series =
+        state_->requests.get({s.route, s.head->method, s.status}, [&] { return state_->make_requests(s); });
     series->requests.add();
     series->duration.observe(seconds(s.duration));
 }
 
 void Settler::measure_model(const Settlement& s) {
-    const auto series = state_->models.get({s.outcome.operation, s.outcome.model}, [&] { return state_->make_models(s.outcome); });
+    const auto series =
+        state_->models.get({s.outcome.operation, s.outcome.model}, [&] { return state_->make_models(s.outcome); });
     const auto input = static_cast<double>(s.outcome.usage.prompt_tokens);
     const auto output = static_cast<double>(s.outcome.usage.completion_tokens);
     series->input_tokens.add(input);

@@ -6,8 +6,8 @@ namespace atrium::gateway {
 
 void StampedExchange::stamp() {
     const auto elapsed = std::chrono::duration_cast<std::chrono::microseconds>(clock_.steady() - began_).count();
-    add_response_header("x-request-id", request_id_);      // the OpenAI SDKs read this one,
-    add_response_header("request-id", request_id_);        // the Anthropic SDKs that one
+    add_response_header("x-request-id", request_id_);  // the OpenAI SDKs read this one,
+    add_response_header("request-id", request_id_);    // the Anthropic SDKs that one
     add_response_header("openai-processing-ms", std::to_string(elapsed / 1000));
     add_response_header("openai-version", "2020-10-01");
     add_response_header("x-atrium-trace-id", trace_id_);
@@ -16,7 +16,8 @@ void StampedExchange::stamp() {
     add_response_header("x-atrium-upstream", outcome_->upstream);
     const auto upstream = static_cast<std::int64_t>(outcome_->upstream_seconds * 1e6);
     // 0: the upstream has not answered yet (a stream opened by its heartbeat), so our share is not known.
-    if (upstream > 0) add_response_header("x-atrium-overhead-us", std::to_string(std::max<std::int64_t>(0, elapsed - upstream)));
+    if (upstream > 0)
+        add_response_header("x-atrium-overhead-us", std::to_string(std::max<std::int64_t>(0, elapsed - upstream)));
 }
 
 }  // namespace atrium::gateway

@@ -8,12 +8,16 @@
 
 namespace atrium::gateway {
 
-/// The exchange as handlers see it: whatever way they answer, the fields that every response of Atrium carries are put in
-/// at the last moment, when the processing time and the upstream are known. Lives on the pipeline's frame.
+/// The exchange as handlers see it: whatever way they answer, the fields that every response of Atrium carries are put
+/// in at the last moment, when the processing time and the upstream are known. Lives on the pipeline's frame.
 class StampedExchange final : public http::Exchange {
 public:
     StampedExchange(http::Exchange& inner, const Clock& clock, std::string request_id, std::string trace_id)
-        : inner_(inner), clock_(clock), began_(clock.steady()), request_id_(std::move(request_id)), trace_id_(std::move(trace_id)) {}
+        : inner_(inner),
+          clock_(clock),
+          began_(clock.steady()),
+          request_id_(std::move(request_id)),
+          trace_id_(std::move(trace_id)) {}
 
     /// Where to find what is known of the model call by then.
     void watch(const app::CallOutcome* outcome) { outcome_ = outcome; }

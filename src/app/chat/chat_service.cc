@@ -12,7 +12,9 @@ namespace {
 // A completion of a million tokens is about 4 MB; 2,048 embeddings of 4,096 numbers as JSON are about 100 MB.
 constexpr std::size_t kMaxAnswerBytes = 128u << 20;
 
-double seconds(SteadyTime::duration duration) { return std::chrono::duration<double>(duration).count(); }
+double seconds(SteadyTime::duration duration) {
+    return std::chrono::duration<double>(duration).count();
+}
 
 void set_number(trace::Span& span, std::string_view attribute, const json::object& body, std::string_view key) {
     const auto* value = body.if_contains(key);
@@ -21,8 +23,8 @@ void set_number(trace::Span& span, std::string_view attribute, const json::objec
     if (value->is_double()) span.set(std::string(attribute), value->get_double());
 }
 
-trace::Span begin_span(trace::SpanStore& spans, const Clock& clock, model::Operation operation, const CallContext& context,
-                       const model::Route& route, const json::object& body, bool stream) {
+trace::Span begin_span(trace::SpanStore& spans, const Clock& clock, model::Operation operation,
+                       const CallContext& context, const model::Route& route, const json::object& body, bool stream) {
     const std::string name(model::operation_name(operation));
     trace::Span span(&spans, clock, fmt::format("{} {}", name, route.info.id), "client", context.trace);
     span.set_project(context.principal.project);
@@ -35,7 +37,8 @@ trace::Span begin_span(trace::SpanStore& spans, const Clock& clock, model::Opera
     set_number(span, "gen_ai.request.temperature", body, "temperature");
     set_number(span, "gen_ai.request.top_p", body, "top_p");
     set_number(span, "gen_ai.request.seed", body, "seed");
-    set_number(span, "gen_ai.request.max_tokens", body, body.contains("max_tokens") ? "max_tokens" : "max_completion_tokens");
+    set_number(span, "gen_ai.request.max_tokens", body,
+               body.contains("max_tokens") ? "max_tokens" : "max_completion_tokens");
     return span;
 }
 
@@ -85,7 +88,8 @@ Task<> give_up_soon(StopSource waiting, StopToken over) {
 }
 
 /// The bytes between "[DONE]" and the end of the response, normally none and already here: a response read to its end
-/// gives its connection back, which saves the next call a (TLS) handshake. An upstream that keeps it open is not waited for.
+/// gives its connection back, which saves the next call a (TLS) handshake. An upstream that keeps it open is not waited
+/// for.
 Task<> read_to_end(http::ClientResponse& response, StopSource call) {
     StopSource over;
     co_await spawn_here(give_up_soon(call, over.get_token()));
@@ -181,8 +185,8 @@ Result<model::ModelInfo> ChatService::ready_model(std::string_view id) const {
     return std::move(route.info);
 }
 
-Task<Result<ChatService::Answer>> ChatService::complete(model::Operation operation, CallContext context, json::object body,
-                                                        CallOutcome* progress) {
+Task<Result<ChatService::Answer>> ChatService::complete(model::Operation operation, CallContext context,
+                                                        json::object body, CallOutcome* progress) {
     CallOutcome local;
     CallOutcome& outcome = progress != nullptr ? *progress : local;
     CO_TRY_ASSIGN(auto route, router_.resolve(json::string_or(body, "model")));
@@ -194,7 +198,8 @@ Task<Result<ChatService::Answer>> ChatService::complete(model::Operation operati
 
     const auto began = clock_.steady();
     auto response = co_await route.upstream->call(std::move(call), context.stop);
-    auto text = response ? co_await (*response)->read_all(kMaxAnswerBytes) : Result<std::string>(fail(response.error()));
+    auto text =
+        response ? co_await (*response)->read_all(kMaxAnswerBytes) : Result<std::string>(fail(response.error()));
     outcome.upstream_seconds = seconds(clock_.steady() - began);
     if (!text) {
         const Error error = response ? interrupted(route.info.id, text.error()) : text.error();

@@ -68,7 +68,8 @@ public:
         std::size_t dimensions = 0;
         std::vector<float> values;
     };
-    Task<Result<Embeddings>> embed(CallContext context, std::string model, std::vector<std::string> texts, bool is_query);
+    Task<Result<Embeddings>> embed(CallContext context, std::string model, std::vector<std::string> texts,
+                                   bool is_query);
 
     std::vector<model::ModelInfo> models() const { return router_.models(); }
     /// One model, ready or not; kNotFound with a suggestion.

@@ -14,12 +14,18 @@ using testing::Script;
 using testing::scripted_route;
 using testing::ScriptedUpstream;
 
-std::string event(std::string_view data) { return "data: " + std::string(data) + "\n\n"; }
+std::string event(std::string_view data) {
+    return "data: " + std::string(data) + "\n\n";
+}
 
-constexpr std::string_view kRole = R"({"id":"c1","model":"served","choices":[{"index":0,"delta":{"role":"assistant","content":""}}]})";
-constexpr std::string_view kHello = R"({"id":"c1","model":"served","choices":[{"index":0,"delta":{"content":"Hello"}}]})";
-constexpr std::string_view kStop = R"({"id":"c1","model":"served","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]})";
-constexpr std::string_view kUsage = R"({"id":"c1","model":"served","choices":[],"usage":{"prompt_tokens":5,"completion_tokens":1,"total_tokens":6}})";
+constexpr std::string_view kRole =
+    R"({"id":"c1","model":"served","choices":[{"index":0,"delta":{"role":"assistant","content":""}}]})";
+constexpr std::string_view kHello =
+    R"({"id":"c1","model":"served","choices":[{"index":0,"delta":{"content":"Hello"}}]})";
+constexpr std::string_view kStop =
+    R"({"id":"c1","model":"served","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]})";
+constexpr std::string_view kUsage =
+    R"({"id":"c1","model":"served","choices":[],"usage":{"prompt_tokens":5,"completion_tokens":1,"total_tokens":6}})";
 
 class ChatServiceTest : public ::testing::Test {
 protected:
@@ -43,8 +49,9 @@ protected:
     }
     Result<CallOutcome> stream(json::object request, CallOutcome* progress = nullptr) {
         auto* into = &received_;
-        return run_blocking(chat_.stream(model::Operation::kChat, context(), std::move(request),
-                                         [into](std::string_view data) { return collect(into, data); }, progress));
+        return run_blocking(chat_.stream(
+            model::Operation::kChat, context(), std::move(request),
+            [into](std::string_view data) { return collect(into, data); }, progress));
     }
 
     ManualClock clock_;
@@ -56,10 +63,12 @@ protected:
 };
 
 TEST_F(ChatServiceTest, CompletesUnderTheCallersModelName) {
-    script({{{R"({"id":"c1","model":"served","choices":[],"usage":{"prompt_tokens":5,"completion_tokens":2},)", R"("atrium":{"x":1}})"}}});
+    script({{{R"({"id":"c1","model":"served","choices":[],"usage":{"prompt_tokens":5,"completion_tokens":2},)",
+              R"("atrium":{"x":1}})"}}});
     const auto answer = run_blocking(chat_.complete(model::Operation::kChat, context(), body()));
     ASSERT_TRUE(answer) << answer.error().to_string();
-    EXPECT_EQ(answer->body, R"({"id":"c1","model":"model-a","choices":[],"usage":{"prompt_tokens":5,"completion_tokens":2}})");
+    EXPECT_EQ(answer->body,
+              R"({"id":"c1","model":"model-a","choices":[],"usage":{"prompt_tokens":5,"completion_tokens":2}})");
     EXPECT_EQ(answer->outcome.usage.prompt_tokens, 5);
     EXPECT_EQ(answer->outcome.model, "model-a");
     EXPECT_EQ(answer->outcome.upstream, "scripted");
@@ -78,7 +87,8 @@ TEST_F(ChatServiceTest, RecordsASpanWithGenAiNames) {
     EXPECT_EQ(spans[0].kind, "client");
     EXPECT_EQ(spans[0].parent_id, caller.trace.span_id);
     EXPECT_EQ(spans[0].project, "proj_1");
-    EXPECT_THAT(spans[0].attributes, ::testing::Contains(::testing::Pair("gen_ai.usage.output_tokens", trace::AttributeValue(std::int64_t{2}))));
+    EXPECT_THAT(spans[0].attributes, ::testing::Contains(::testing::Pair("gen_ai.usage.output_tokens",
+                                                                         trace::AttributeValue(std::int64_t{2}))));
 }
 
 TEST_F(ChatServiceTest, AnUnknownModelNeverReachesAnUpstream) {
@@ -92,7 +102,8 @@ TEST_F(ChatServiceTest, AnUnknownModelNeverReachesAnUpstream) {
 
 TEST_F(ChatServiceTest, AnUnreadableAnswerIsTheUpstreamsFault) {
     script({{{"<html>"}}});
-    EXPECT_EQ(run_blocking(chat_.complete(model::Operation::kChat, context(), body())).error().code(), Code::kUnavailable);
+    EXPECT_EQ(run_blocking(chat_.complete(model::Operation::kChat, context(), body())).error().code(),
+              Code::kUnavailable);
 }
 
 TEST_F(ChatServiceTest, StreamsWithoutUsageUnlessAsked) {
@@ -101,7 +112,8 @@ TEST_F(ChatServiceTest, StreamsWithoutUsageUnlessAsked) {
     script({{{all.substr(0, 30), all.substr(30, 100), all.substr(130)}}});
     const auto outcome = stream(body());
     ASSERT_TRUE(outcome) << outcome.error().to_string();
-    EXPECT_THAT(received_, ElementsAre(HasSubstr("\"model\":\"model-a\""), HasSubstr("Hello"), HasSubstr("stop"), "[DONE]"));
+    EXPECT_THAT(received_,
+                ElementsAre(HasSubstr("\"model\":\"model-a\""), HasSubstr("Hello"), HasSubstr("stop"), "[DONE]"));
     EXPECT_EQ(outcome->usage.prompt_tokens, 5);
     EXPECT_EQ(outcome->usage.completion_tokens, 1);
     EXPECT_FALSE(outcome->usage_estimated);
@@ -115,7 +127,8 @@ TEST_F(ChatServiceTest, StreamsUsageWhenAsked) {
     auto request = body();
     request["stream_options"] = json::object{{"include_usage", true}};
     ASSERT_TRUE(stream(std::move(request)));
-    EXPECT_THAT(received_, ElementsAre(HasSubstr("\"usage\":null"), HasSubstr("\"usage\":null"), HasSubstr("\"prompt_tokens\":5"), "[DONE]"));
+    EXPECT_THAT(received_, ElementsAre(HasSubstr("\"usage\":null"), HasSubstr("\"usage\":null"),
+                                       HasSubstr("\"prompt_tokens\":5"), "[DONE]"));
 }
 
 TEST_F(ChatServiceTest, ABreakInMidStreamIsAnErrorAndStillCounted) {
@@ -145,12 +158,17 @@ TEST_F(ChatServiceTest, AMissingDoneAfterTheFinishIsForgiven) {
 }
 
 TEST_F(ChatServiceTest, AnErrorEventEndsTheStream) {
-    script({{{event(kHello) + event(R"({"error":{"message":"out of memory","type":"server_error","param":null,"code":"engine_failed"}})")}}});
+    script(
+        {{{event(kHello) +
+           event(
+               R"({"error":{"message":"out of memory","type":"server_error","param":null,"code":"engine_failed"}})")}}});
     EXPECT_EQ(stream(body()).error().message(), "out of memory");
     EXPECT_EQ(received_.size(), 1u);
 }
 
-Task<Result<>> leave(std::string_view) { co_return fail(cancelled("the client left")); }
+Task<Result<>> leave(std::string_view) {
+    co_return fail(cancelled("the client left"));
+}
 
 TEST_F(ChatServiceTest, ALeavingCallerClosesTheUpstream) {
     script({{{event(kHello), event(kHello), event(kStop)}}});

@@ -12,7 +12,9 @@ void read_count(const json::object& object, std::string_view key, std::int64_t& 
     if (value != nullptr && value->is_int64() && value->get_int64() >= 0) count = value->get_int64();
 }
 
-bool is_text(const json::object& object, std::string_view key) { return !json::string_or(object, key).empty(); }
+bool is_text(const json::object& object, std::string_view key) {
+    return !json::string_or(object, key).empty();
+}
 
 bool carries_content(const json::object& choice) {
     if (is_text(choice, "text")) return true;
@@ -30,7 +32,8 @@ void read_usage(const json::object& reported, model::TokenUsage& usage) {
     read_count(reported, "prompt_tokens", usage.prompt_tokens);
     read_count(reported, "completion_tokens", usage.completion_tokens);
     read_count(reported, "cached_tokens", usage.cached_tokens);
-    if (const auto* details = reported.if_contains("prompt_tokens_details"); details != nullptr && details->is_object()) {
+    if (const auto* details = reported.if_contains("prompt_tokens_details");
+        details != nullptr && details->is_object()) {
         read_count(details->get_object(), "cached_tokens", usage.cached_tokens);
     }
 }

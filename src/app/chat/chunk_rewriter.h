@@ -9,13 +9,13 @@
 
 namespace atrium::app {
 
-/// Adds what a `usage` object (OpenAI's, or our engine's "atrium" extension) reports to `usage`. Counts are totals of the
-/// call so far, so a later report replaces an earlier one.
+/// Adds what a `usage` object (OpenAI's, or our engine's "atrium" extension) reports to `usage`. Counts are totals of
+/// the call so far, so a later report replaces an earlier one.
 void read_usage(const json::object& reported, model::TokenUsage& usage);
 
-/// Makes the caller's stream out of the upstream's, one `data:` payload at a time: the model's name becomes the caller's,
-/// extensions between engine and gateway disappear, usage is scanned on the way and shown only to a caller who asked.
-/// Constant memory. Belongs to one call.
+/// Makes the caller's stream out of the upstream's, one `data:` payload at a time: the model's name becomes the
+/// caller's, extensions between engine and gateway disappear, usage is scanned on the way and shown only to a caller
+/// who asked. Constant memory. Belongs to one call.
 class ChunkRewriter {
 public:
     ChunkRewriter(std::string upstream, std::string model, bool include_usage)

@@ -13,8 +13,10 @@ std::string rewritten(ChunkRewriter& rewriter, std::string_view data) {
 
 TEST(ChunkRewriter, PutsTheCallersNameAndKeepsTheOrderOfFields) {
     ChunkRewriter rewriter("up", "alias", false);
-    EXPECT_EQ(rewritten(rewriter, R"({"id":"c1","model":"served","usage":null,"choices":[{"index":0,"delta":{"content":"hi"}}]})"),
-              R"({"id":"c1","model":"alias","choices":[{"index":0,"delta":{"content":"hi"}}]})");
+    EXPECT_EQ(
+        rewritten(rewriter,
+                  R"({"id":"c1","model":"served","usage":null,"choices":[{"index":0,"delta":{"content":"hi"}}]})"),
+        R"({"id":"c1","model":"alias","choices":[{"index":0,"delta":{"content":"hi"}}]})");
     EXPECT_EQ(rewriter.response_id(), "c1");
     EXPECT_TRUE(rewriter.saw_content());
     EXPECT_FALSE(rewriter.saw_finish());
@@ -22,8 +24,11 @@ TEST(ChunkRewriter, PutsTheCallersNameAndKeepsTheOrderOfFields) {
 
 TEST(ChunkRewriter, DropsTheUsageChunkNobodyAskedForButReadsIt) {
     ChunkRewriter rewriter("up", "m", false);
-    EXPECT_EQ(rewritten(rewriter, R"({"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10,"prompt_tokens_details":{"cached_tokens":4}}})"),
-              "(dropped)");
+    EXPECT_EQ(
+        rewritten(
+            rewriter,
+            R"({"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10,"prompt_tokens_details":{"cached_tokens":4}}})"),
+        "(dropped)");
     EXPECT_EQ(rewriter.usage().prompt_tokens, 7);
     EXPECT_EQ(rewriter.usage().completion_tokens, 3);
     EXPECT_EQ(rewriter.usage().cached_tokens, 4);
@@ -32,15 +37,19 @@ TEST(ChunkRewriter, DropsTheUsageChunkNobodyAskedForButReadsIt) {
 
 TEST(ChunkRewriter, WithIncludeUsageEveryChunkHasTheKey) {
     ChunkRewriter rewriter("up", "m", true);
-    EXPECT_EQ(rewritten(rewriter, R"({"model":"m","choices":[{"delta":{}}]})"), R"({"model":"m","choices":[{"delta":{}}],"usage":null})");
+    EXPECT_EQ(rewritten(rewriter, R"({"model":"m","choices":[{"delta":{}}]})"),
+              R"({"model":"m","choices":[{"delta":{}}],"usage":null})");
     EXPECT_EQ(rewritten(rewriter, R"({"model":"m","choices":[],"usage":{"prompt_tokens":1}})"),
               R"({"model":"m","choices":[],"usage":{"prompt_tokens":1}})");
 }
 
 TEST(ChunkRewriter, ReadsAndRemovesOurEnginesCounts) {
     ChunkRewriter rewriter("up", "m", false);
-    EXPECT_EQ(rewritten(rewriter, R"({"model":"m","choices":[{"delta":{"content":"a"}}],"atrium":{"prompt_tokens":9,"completion_tokens":2}})"),
-              R"({"model":"m","choices":[{"delta":{"content":"a"}}]})");
+    EXPECT_EQ(
+        rewritten(
+            rewriter,
+            R"({"model":"m","choices":[{"delta":{"content":"a"}}],"atrium":{"prompt_tokens":9,"completion_tokens":2}})"),
+        R"({"model":"m","choices":[{"delta":{"content":"a"}}]})");
     EXPECT_EQ(rewriter.usage().prompt_tokens, 9);
     EXPECT_EQ(rewriter.usage().completion_tokens, 2);
 }
@@ -64,7 +73,8 @@ TEST(ChunkRewriter, SeesTheFinish) {
 
 TEST(ChunkRewriter, ErrorEventsAndDamageAreErrors) {
     ChunkRewriter rewriter("up", "m", false);
-    EXPECT_EQ(rewriter.rewrite(R"({"error":{"message":"boom","code":"engine_failed"}})").error().reason(), "engine_failed");
+    EXPECT_EQ(rewriter.rewrite(R"({"error":{"message":"boom","code":"engine_failed"}})").error().reason(),
+              "engine_failed");
     EXPECT_EQ(rewriter.rewrite("{not json").error().code(), Code::kUnavailable);
 }
 

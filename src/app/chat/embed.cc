@@ -12,7 +12,8 @@ namespace {
 constexpr std::size_t kBatch = 64;
 
 Error bad_answer(std::string_view upstream, std::string_view what) {
-    return unavailable(fmt::format("the upstream '{}' gave an unusable answer to an embedding call: {}", upstream, what));
+    return unavailable(
+        fmt::format("the upstream '{}' gave an unusable answer to an embedding call: {}", upstream, what));
 }
 
 /// Appends one vector, scaled to length 1.
@@ -51,9 +52,11 @@ Result<> append_batch(const json::object& answer, std::string_view upstream, std
         seen[at] = true;
         const auto& numbers = vector->get_array();
         if (into.dimensions == 0) into.dimensions = numbers.size();
-        if (numbers.empty() || numbers.size() != into.dimensions) return fail(bad_answer(upstream, "vectors differ in length"));
+        if (numbers.empty() || numbers.size() != into.dimensions)
+            return fail(bad_answer(upstream, "vectors differ in length"));
         if (into.values.size() == base) into.values.resize(base + count * into.dimensions);
-        TRY(append_unit(numbers, upstream, std::span(into.values).subspan(base + at * into.dimensions, into.dimensions)));
+        TRY(append_unit(numbers, upstream,
+                        std::span(into.values).subspan(base + at * into.dimensions, into.dimensions)));
     }
     return {};
 }

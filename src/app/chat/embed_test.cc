@@ -15,7 +15,8 @@ using testing::ScriptedUpstream;
 Script vectors(std::size_t count) {
     json::array data;
     for (std::size_t i = count; i-- > 0;) {
-        data.push_back(json::object{{"index", static_cast<std::int64_t>(i)}, {"embedding", {3.0, i == 0 ? -4.0 : 4.0}}});
+        data.push_back(
+            json::object{{"index", static_cast<std::int64_t>(i)}, {"embedding", {3.0, i == 0 ? -4.0 : 4.0}}});
     }
     return {{json::serialize(json::object{{"model", "served"}, {"data", data}, {"usage", {{"prompt_tokens", 3}}}})}};
 }

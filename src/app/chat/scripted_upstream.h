@@ -71,7 +71,8 @@ private:
 };
 
 /// A ready route "model-a" (chat) or as given, served under the name "served".
-inline model::Route scripted_route(std::shared_ptr<model::Upstream> upstream, std::string id = "model-a", bool embedding = false) {
+inline model::Route scripted_route(std::shared_ptr<model::Upstream> upstream, std::string id = "model-a",
+                                   bool embedding = false) {
     model::Route route;
     route.info.id = std::move(id);
     route.info.owned_by = "atrium";

@@ -28,6 +28,8 @@ constexpr std::array<sql::Migration, 1> kMigrations{{
 
 }  // namespace
 
-std::span<const sql::Migration> tenancy_migrations() { return kMigrations; }
+std::span<const sql::Migration> tenancy_migrations() {
+    return kMigrations;
+}
 
 }  // namespace atrium::app

@@ -22,7 +22,8 @@ Result<std::string> checked_name(std::string_view name) {
     const auto trimmed = text::trim(name);
     if (trimmed.empty()) return fail(invalid_argument("name must not be empty").with_field("name"));
     if (trimmed.size() > kMaxNameBytes) {
-        return fail(invalid_argument(fmt::format("name must be at most {} bytes long", kMaxNameBytes)).with_field("name"));
+        return fail(
+            invalid_argument(fmt::format("name must be at most {} bytes long", kMaxNameBytes)).with_field("name"));
     }
     for (const char c : trimmed) {
         if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
@@ -37,20 +38,26 @@ Project read_project(const sql::Row& row) {
 }
 
 ApiKey read_key(const sql::Row& row) {
-    return {row.text("id"),       row.text("name"),          row.text("project_id"),
-            row.text("redacted"), row.integer("is_admin") != 0, row.integer("created_at") / 1000};
+    return {row.text("id"),
+            row.text("name"),
+            row.text("project_id"),
+            row.text("redacted"),
+            row.integer("is_admin") != 0,
+            row.integer("created_at") / 1000};
 }
 
 Result<> require_project(sql::Session& session, const std::string& project) {
     TRY_ASSIGN(auto found, session.query_one("SELECT id FROM projects WHERE id = :id", {{"id", project}}));
     if (!found) {
-        return fail(not_found(fmt::format("There is no project '{}'.", text::shorten(project, 64))).with_reason("project_not_found"));
+        return fail(not_found(fmt::format("There is no project '{}'.", text::shorten(project, 64)))
+                        .with_reason("project_not_found"));
     }
     return {};
 }
 
 Result<std::int64_t> live_admin_keys(sql::Session& session) {
-    TRY_ASSIGN(auto row, session.query_one("SELECT COUNT(*) AS n FROM api_keys WHERE is_admin = 1 AND revoked_at IS NULL"));
+    TRY_ASSIGN(auto row,
+               session.query_one("SELECT COUNT(*) AS n FROM api_keys WHERE is_admin = 1 AND revoked_at IS NULL"));
     return row ? row->integer("n") : 0;
 }
 
@@ -61,7 +68,8 @@ Result<> insert_project(sql::Session& session, const Project& project, std::int6
 }
 
 Result<> insert_key(sql::Session& session, const ApiKey& key, const std::string& hash, std::int64_t now) {
-    TRY(session.execute("INSERT INTO api_keys (id, project_id, name, hash, redacted, is_admin, created_at) "
+    TRY(
+        session.execute("INSERT INTO api_keys (id, project_id, name, hash, redacted, is_admin, created_at) "
                         "VALUES (:id, :project, :name, :hash, :redacted, :admin, :now)",
                         {{"id", key.id},
                          {"project", key.project},
@@ -73,7 +81,9 @@ Result<> insert_key(sql::Session& session, const ApiKey& key, const std::string&
     return {};
 }
 
-Principal principal_of(const ApiKey& key) { return {key.project, key.id, key.name, key.admin}; }
+Principal principal_of(const ApiKey& key) {
+    return {key.project, key.id, key.name, key.admin};
+}
 
 }  // namespace
 
@@ -129,8 +139,8 @@ Result<Principal> Tenancy::authenticate(std::string_view api_key) const {
     const auto hash = tokens::api_key_hash(api_key);
     const auto snapshot = state_->snapshot.load();
     const auto found = snapshot->find(hash);
-    // What is compared are SHA-256 sums of 238-bit secrets, so timing says nothing about a key; the comparison in constant
-    // time is the second lock on the same door.
+    // What is compared are SHA-256 sums of 238-bit secrets, so timing says nothing about a key; the comparison in
+    // constant time is the second lock on the same door.
     if (found == snapshot->end() || !crypto::equal_constant_time(found->first, hash)) {
         return fail(unauthenticated(fmt::format("Incorrect API key provided: {}. Keys are managed under "
                                                 "/atrium/v1/projects/{{id}}/keys or with 'atrium keys'.",
@@ -150,19 +160,21 @@ Task<Result<Project>> Tenancy::create_project(std::string name) {
 }
 
 Task<Result<std::vector<Project>>> Tenancy::list_projects() {
-    co_return co_await state_->database.read<std::vector<Project>>([](sql::Session& session) -> Result<std::vector<Project>> {
-        TRY_ASSIGN(auto rows, session.query("SELECT * FROM projects ORDER BY created_at, id"));
-        std::vector<Project> projects;
-        for (const auto& row : rows) projects.push_back(read_project(row));
-        return projects;
-    });
+    co_return co_await state_->database.read<std::vector<Project>>(
+        [](sql::Session& session) -> Result<std::vector<Project>> {
+            TRY_ASSIGN(auto rows, session.query("SELECT * FROM projects ORDER BY created_at, id"));
+            std::vector<Project> projects;
+            for (const auto& row : rows) projects.push_back(read_project(row));
+            return projects;
+        });
 }
 
 Task<Result<Tenancy::NewKey>> Tenancy::create_key(std::string project, std::string name, bool admin) {
     CO_TRY_ASSIGN(auto checked, checked_name(name));
     const std::int64_t now = unix_millis(state_->clock.system());
     std::string secret = tokens::generate_api_key();
-    ApiKey key{new_id("key_"), std::move(checked), std::move(project), tokens::redacted_api_key(secret), admin, now / 1000};
+    ApiKey key{new_id("key_"), std::move(checked), std::move(project), tokens::redacted_api_key(secret),
+               admin,          now / 1000};
     const std::string hash = tokens::api_key_hash(secret);
     CO_TRY(co_await state_->database.write<void>([key, hash, now](sql::Session& session) -> Result<> {
         TRY(require_project(session, key.project));
@@ -176,8 +188,10 @@ Task<Result<std::vector<ApiKey>>> Tenancy::list_keys(std::string project) {
     co_return co_await state_->database.read<std::vector<ApiKey>>(
         [project](sql::Session& session) -> Result<std::vector<ApiKey>> {
             TRY(require_project(session, project));
-            TRY_ASSIGN(auto rows, session.query("SELECT * FROM api_keys WHERE project_id = :project AND revoked_at IS NULL "
-                                                "ORDER BY created_at, id", {{"project", project}}));
+            TRY_ASSIGN(auto rows,
+                       session.query("SELECT * FROM api_keys WHERE project_id = :project AND revoked_at IS NULL "
+                                     "ORDER BY created_at, id",
+                                     {{"project", project}}));
             std::vector<ApiKey> keys;
             for (const auto& row : rows) keys.push_back(read_key(row));
             return keys;
@@ -186,24 +200,26 @@ Task<Result<std::vector<ApiKey>>> Tenancy::list_keys(std::string project) {
 
 Task<Result<>> Tenancy::revoke_key(std::string project, std::string key_id) {
     const std::int64_t now = unix_millis(state_->clock.system());
-    CO_TRY_ASSIGN(const auto hash, co_await state_->database.write<std::string>(
-        [project, key_id, now](sql::Session& session) -> Result<std::string> {
-            TRY_ASSIGN(auto row, session.query_one("SELECT * FROM api_keys WHERE id = :id AND project_id = :project "
-                                                   "AND revoked_at IS NULL", {{"id", key_id}, {"project", project}}));
-            if (!row) {
-                return fail(not_found(fmt::format("There is no key '{}' in this project.", text::shorten(key_id, 64)))
-                                .with_reason("key_not_found"));
+    CO_TRY_ASSIGN(const auto hash, co_await state_->database.write<std::string>([project, key_id,
+                                                                                 now](sql::Session& session)
+                                                                                    -> Result<std::string> {
+        TRY_ASSIGN(auto row, session.query_one("SELECT * FROM api_keys WHERE id = :id AND project_id = :project "
+                                               "AND revoked_at IS NULL",
+                                               {{"id", key_id}, {"project", project}}));
+        if (!row) {
+            return fail(not_found(fmt::format("There is no key '{}' in this project.", text::shorten(key_id, 64)))
+                            .with_reason("key_not_found"));
+        }
+        if (row->integer("is_admin") != 0) {
+            TRY_ASSIGN(const auto admins, live_admin_keys(session));
+            if (admins <= 1) {
+                return fail(failed_precondition("This is the last admin key; create another one before revoking it.")
+                                .with_reason("last_admin_key"));
             }
-            if (row->integer("is_admin") != 0) {
-                TRY_ASSIGN(const auto admins, live_admin_keys(session));
-                if (admins <= 1) {
-                    return fail(failed_precondition("This is the last admin key; create another one before revoking it.")
-                                    .with_reason("last_admin_key"));
-                }
-            }
-            TRY(session.execute("UPDATE api_keys SET revoked_at = :now WHERE id = :id", {{"id", key_id}, {"now", now}}));
-            return row->text("hash");
-        }));
+        }
+        TRY(session.execute("UPDATE api_keys SET revoked_at = :now WHERE id = :id", {{"id", key_id}, {"now", now}}));
+        return row->text("hash");
+    }));
     state_->change([&](Snapshot& snapshot) { snapshot.erase(hash); });
     co_return Result<>{};
 }

@@ -18,7 +18,7 @@ struct Principal {
     std::string project;  ///< "proj_…"
     std::string key_id;   ///< "key_…"
     std::string key_name;
-    bool admin = false;   ///< may manage projects, keys, and see operations data
+    bool admin = false;  ///< may manage projects, keys, and see operations data
 };
 
 struct Project {
@@ -36,8 +36,8 @@ struct ApiKey {
     std::int64_t created_at = 0;
 };
 
-/// Projects and API keys. Look-ups on the request path use an immutable snapshot (hash of SHA-256 → principal, compared in
-/// constant time), swapped when keys change; no SQL, no lock. Thread-safe. The default project always exists.
+/// Projects and API keys. Look-ups on the request path use an immutable snapshot (hash of SHA-256 → principal, compared
+/// in constant time), swapped when keys change; no SQL, no lock. Thread-safe. The default project always exists.
 class Tenancy {
 public:
     static constexpr std::string_view kDefaultProject = "proj_default";
@@ -45,8 +45,8 @@ public:
     Tenancy(sql::Database& database, const Clock& clock);
     ~Tenancy();
 
-    /// Creates the default project and, when no admin key exists and `admin_key` is not empty, one with this secret; then
-    /// loads the snapshot. Call once at start, after the migrations; not from an io thread.
+    /// Creates the default project and, when no admin key exists and `admin_key` is not empty, one with this secret;
+    /// then loads the snapshot. Call once at start, after the migrations; not from an io thread.
     Result<> bootstrap(std::string_view admin_key);
     /// Not from an io thread.
     Result<bool> has_admin_key();

@@ -35,7 +35,8 @@ Result<> insert(sql::Session& session, const UsageRecord& record) {
     TRY_ASSIGN(auto known, session.query_one("SELECT request_id FROM usage_records WHERE request_id = :id",
                                              {{"id", record.request_id}}));
     if (known) return {};
-    TRY(session.execute("INSERT INTO usage_records (request_id, at, project_id, key_id, operation, model, upstream, "
+    TRY(
+        session.execute("INSERT INTO usage_records (request_id, at, project_id, key_id, operation, model, upstream, "
                         "prompt_tokens, completion_tokens, cached_tokens, estimated, status, duration_ms) VALUES "
                         "(:id, :at, :project, :key, :operation, :model, :upstream, :prompt, :completion, :cached, "
                         ":estimated, :status, :duration)",
@@ -57,7 +58,9 @@ Result<> insert(sql::Session& session, const UsageRecord& record) {
 
 }  // namespace
 
-std::span<const sql::Migration> usage_migrations() { return kMigrations; }
+std::span<const sql::Migration> usage_migrations() {
+    return kMigrations;
+}
 
 void UsageLog::record(UsageRecord record) {
     if (record.at == 0) record.at = unix_millis(clock_.system());
@@ -77,7 +80,8 @@ std::size_t UsageLog::queued() const {
 std::vector<UsageRecord> UsageLog::take(std::size_t limit) {
     std::scoped_lock lock(mutex_);
     const auto count = static_cast<std::ptrdiff_t>(std::min(limit, queue_.size()));
-    std::vector<UsageRecord> batch(std::make_move_iterator(queue_.begin()), std::make_move_iterator(queue_.begin() + count));
+    std::vector<UsageRecord> batch(std::make_move_iterator(queue_.begin()),
+                                   std::make_move_iterator(queue_.begin() + count));
     queue_.erase(queue_.begin(), queue_.begin() + count);
     return batch;
 }
@@ -115,27 +119,30 @@ Task<> UsageLog::run(StopToken stop) {
         last = stop.stop_requested();
         const auto flushed = co_await flush();
         // One line per outage, not one per second.
-        if (!flushed && !failing) log::warning("usage cannot be written and is kept in memory", {{"error", flushed.error()}});
+        if (!flushed && !failing)
+            log::warning("usage cannot be written and is kept in memory", {{"error", flushed.error()}});
         failing = !flushed;
     }
 }
 
 Task<Result<std::vector<UsageTotal>>> UsageLog::totals(std::string project, std::int64_t from, std::int64_t to) {
-    co_return co_await database_.read<std::vector<UsageTotal>>(
-        [project, from, to](sql::Session& session) -> Result<std::vector<UsageTotal>> {
-            TRY_ASSIGN(auto rows, session.query(
+    co_return co_await database_.read<std::vector<UsageTotal>>([project, from, to](sql::Session& session)
+                                                                   -> Result<std::vector<UsageTotal>> {
+        TRY_ASSIGN(
+            auto rows,
+            session.query(
                 "SELECT model, COUNT(*) AS requests, CAST(SUM(prompt_tokens) AS BIGINT) AS prompt, "
                 "CAST(SUM(completion_tokens) AS BIGINT) AS completion, CAST(SUM(cached_tokens) AS BIGINT) AS cached "
                 "FROM usage_records WHERE project_id = :project AND at >= :from_at AND at < :to_at "
                 "GROUP BY model ORDER BY SUM(prompt_tokens) + SUM(completion_tokens) DESC, model",
                 {{"project", project}, {"from_at", from * 1000}, {"to_at", to * 1000}}));
-            std::vector<UsageTotal> totals;
-            for (const auto& row : rows) {
-                totals.push_back({row.text("model"), row.integer("requests"), row.integer("prompt"),
-                                  row.integer("completion"), row.integer("cached")});
-            }
-            return totals;
-        });
+        std::vector<UsageTotal> totals;
+        for (const auto& row : rows) {
+            totals.push_back({row.text("model"), row.integer("requests"), row.integer("prompt"),
+                              row.integer("completion"), row.integer("cached")});
+        }
+        return totals;
+    });
 }
 
 }  // namespace atrium::app

@@ -1,9 +1,8 @@
-#include "gateway/admin/operations_routes.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 
+#include "gateway/admin/operations_routes.h"
 #include "gateway/openapi.h"
 
 namespace atrium::gateway {
@@ -16,7 +15,9 @@ struct Desk {
     SteadyTime began;
 };
 
-Task<Result<>> health(Call& call, const Desk&) { return call.respond_json(json::object{{"status", "ok"}}); }
+Task<Result<>> health(Call& call, const Desk&) {
+    return call.respond_json(json::object{{"status", "ok"}});
+}
 
 Task<Result<>> readiness(Call& call, const Desk& desk) {
     const auto reasons = desk.parts.not_ready ? desk.parts.not_ready() : std::vector<std::string>();
@@ -39,14 +40,17 @@ Task<Result<>> description(Call& call, const Desk& desk) {
 Task<Result<>> whoami(Call& call, const Desk& desk) {
     const auto& caller = call.principal();
     CO_TRY_ASSIGN(const auto projects, co_await desk.parts.tenancy.list_projects());
-    const auto own = std::find_if(projects.begin(), projects.end(), [&](const auto& project) { return project.id == caller.project; });
+    const auto own = std::find_if(projects.begin(), projects.end(),
+                                  [&](const auto& project) { return project.id == caller.project; });
     const std::string name = own != projects.end() ? own->name : std::string();
     co_return co_await call.respond_json(json::object{{"project", {{"id", caller.project}, {"name", name}}},
                                                       {"key", {{"id", caller.key_id}, {"name", caller.key_name}}},
                                                       {"admin", caller.admin}});
 }
 
-json::value text_or_null(const std::string& text) { return text.empty() ? json::value(nullptr) : json::value(text); }
+json::value text_or_null(const std::string& text) {
+    return text.empty() ? json::value(nullptr) : json::value(text);
+}
 
 /// The first ready model of that kind; null while there is none.
 template <class Models>
@@ -60,7 +64,8 @@ json::value default_model(const Models& models, bool embedding) {
 template <class ModelInfo>
 std::string_view state_of(const ModelInfo& info) {
     if (info.ready) return "ready";
-    return info.not_ready_reason.empty() || info.not_ready_reason.find("starting") != std::string::npos ? "starting" : "unavailable";
+    return info.not_ready_reason.empty() || info.not_ready_reason.find("starting") != std::string::npos ? "starting"
+                                                                                                        : "unavailable";
 }
 
 Task<Result<>> status(Call& call, const Desk& desk) {
@@ -73,7 +78,8 @@ Task<Result<>> status(Call& call, const Desk& desk) {
                                     {"reason", text_or_null(info.not_ready_reason)},
                                     {"small_builtin", info.small_builtin}});
     }
-    const auto uptime = std::chrono::duration_cast<std::chrono::seconds>(desk.parts.clock.steady() - desk.began).count();
+    const auto uptime =
+        std::chrono::duration_cast<std::chrono::seconds>(desk.parts.clock.steady() - desk.began).count();
     co_return co_await call.respond_json(json::object{{"version", desk.parts.version},
                                                       {"uptime_seconds", uptime},
                                                       {"models", std::move(list)},

@@ -23,8 +23,8 @@ struct Operations {
     bool public_metrics = false;  ///< else /metrics needs an admin key
 };
 
-/// /healthz, /readyz, /metrics, /atrium/openapi.json, and whoami, status and traces under /atrium/v1. The parts outlive the
-/// table, and the table outlives its handlers (the API description reads it when asked).
+/// /healthz, /readyz, /metrics, /atrium/openapi.json, and whoami, status and traces under /atrium/v1. The parts outlive
+/// the table, and the table outlives its handlers (the API description reads it when asked).
 void add_operations_routes(RouteTable& routes, Operations operations);
 
 }  // namespace atrium::gateway

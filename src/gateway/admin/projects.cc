@@ -46,7 +46,8 @@ Task<Result<>> create_key(Call& call, app::Tenancy& tenancy) {
     const json::Reader reader(body);
     CO_TRY_ASSIGN(auto name, reader.required_string("name"));
     CO_TRY_ASSIGN(const auto admin, reader.optional_bool("admin"));
-    CO_TRY_ASSIGN(const auto made, co_await tenancy.create_key(call.path("project_id"), std::move(name), admin.value_or(false)));
+    CO_TRY_ASSIGN(const auto made,
+                  co_await tenancy.create_key(call.path("project_id"), std::move(name), admin.value_or(false)));
     auto answer = to_wire(made.key);
     answer["secret"] = made.secret;
     // The only response that ever shows it: nothing on the way may keep a copy.
@@ -56,14 +57,16 @@ Task<Result<>> create_key(Call& call, app::Tenancy& tenancy) {
 
 Task<Result<>> revoke_key(Call& call, app::Tenancy& tenancy) {
     CO_TRY(co_await tenancy.revoke_key(call.path("project_id"), call.path("key_id")));
-    co_return co_await call.respond_json(json::object{{"id", call.path("key_id")}, {"object", "api_key.deleted"}, {"deleted", true}});
+    co_return co_await call.respond_json(
+        json::object{{"id", call.path("key_id")}, {"object", "api_key.deleted"}, {"deleted", true}});
 }
 
 }  // namespace
 
 void add_admin_routes(RouteTable& routes, app::Tenancy& tenancy) {
     using Function = Task<Result<>> (*)(Call&, app::Tenancy&);
-    const auto add = [&](http::Method method, std::string pattern, std::string summary, Function function, json::object schema) {
+    const auto add = [&](http::Method method, std::string pattern, std::string summary, Function function,
+                         json::object schema) {
         RouteSpec route;
         route.method = method;
         route.pattern = std::move(pattern);
@@ -78,12 +81,13 @@ void add_admin_routes(RouteTable& routes, app::Tenancy& tenancy) {
     const json::object text{{"type", "string"}};
     const json::array required{json::value("name")};
     const json::object project{{"type", "object"}, {"required", required}, {"properties", {{"name", text}}}};
-    const json::object key{{"type", "object"}, {"required", required},
-                           {"properties", {{"name", text}, {"admin", {{"type", "boolean"}}}}}};
+    const json::object key{
+        {"type", "object"}, {"required", required}, {"properties", {{"name", text}, {"admin", {{"type", "boolean"}}}}}};
     add(http::Method::kGet, "/atrium/v1/projects", "List the projects", list_projects, {});
     add(http::Method::kPost, "/atrium/v1/projects", "Create a project", create_project, project);
     add(http::Method::kGet, "/atrium/v1/projects/{project_id}/keys", "List the keys of a project", list_keys, {});
-    add(http::Method::kPost, "/atrium/v1/projects/{project_id}/keys", "Create a key; its secret is shown once", create_key, key);
+    add(http::Method::kPost, "/atrium/v1/projects/{project_id}/keys", "Create a key; its secret is shown once",
+        create_key, key);
     add(http::Method::kDelete, "/atrium/v1/projects/{project_id}/keys/{key_id}", "Revoke a key", revoke_key, {});
 }
 

@@ -12,12 +12,17 @@ Result<> check_fit(const app::ChatService& chat, const ModelRequest& request) {
     TRY_ASSIGN(const auto info, chat.ready_model(request.model));
     if (info.owned_by != "atrium") return {};
     if (info.embedding) {
-        return fail(invalid_argument(fmt::format("The model '{}' makes embeddings and cannot chat; use /v1/embeddings or a chat model.", info.id))
-                        .with_field("model"));
+        return fail(
+            invalid_argument(
+                fmt::format("The model '{}' makes embeddings and cannot chat; use /v1/embeddings or a chat model.",
+                            info.id))
+                .with_field("model"));
     }
     if (!request.only_text) {
-        return fail(invalid_argument(fmt::format("The model '{}' reads text only; images, audio and files are not supported.", info.id))
-                        .with_field("messages"));
+        return fail(
+            invalid_argument(
+                fmt::format("The model '{}' reads text only; images, audio and files are not supported.", info.id))
+                .with_field("messages"));
     }
     return {};
 }
@@ -30,8 +35,9 @@ Task<Result<>> relay(Call& call, app::ChatService& chat, model::Operation operat
     }
     co_await call.expect_sse();
     auto* to = &call;
-    CO_TRY(co_await chat.stream(operation, call.context(), std::move(body),
-                                [to](std::string_view data) { return to->send_sse(data); }, &call.outcome));
+    CO_TRY(co_await chat.stream(
+        operation, call.context(), std::move(body), [to](std::string_view data) { return to->send_sse(data); },
+        &call.outcome));
     co_return Result<>{};
 }
 

@@ -11,12 +11,16 @@ namespace {
 constexpr std::size_t kMaxTools = 128;
 constexpr std::size_t kMaxMetadata = 16;
 
-std::string at(std::string_view list, std::size_t index) { return fmt::format("{}[{}]", list, index); }
+std::string at(std::string_view list, std::size_t index) {
+    return fmt::format("{}[{}]", list, index);
+}
 
 /// Names of functions and schemas: 1–64 of a-z, A-Z, 0-9, _ and -.
 Result<> check_identifier(const json::Reader& object, std::string_view key) {
     TRY_ASSIGN(const auto name, object.required_string(key));
-    const bool fits = !name.empty() && name.size() <= 64 && name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == std::string::npos;
+    const bool fits =
+        !name.empty() && name.size() <= 64 &&
+        name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == std::string::npos;
     if (!fits) return refuse(object.name(key), "must be 1 to 64 letters, digits, '_' or '-'");
     return {};
 }
@@ -39,7 +43,8 @@ Result<> check_part(const json::value& value, const std::string& path, std::stri
         only_text = false;
         return {};
     }
-    return refuse(part.name("type"), fmt::format("'{}' is not known in a message of role '{}'; use 'text'", type.substr(0, 40), role));
+    return refuse(part.name("type"),
+                  fmt::format("'{}' is not known in a message of role '{}'; use 'text'", type.substr(0, 40), role));
 }
 
 Result<> check_content(const json::Reader& message, std::string_view role, bool optional, bool& only_text) {
@@ -52,7 +57,8 @@ Result<> check_content(const json::Reader& message, std::string_view role, bool 
     if (!content.is_array()) return refuse(message.name("content"), "must be a string or an array of parts");
     const auto& parts = content.get_array();
     if (parts.empty()) return refuse(message.name("content"), "must have at least one part");
-    for (std::size_t i = 0; i < parts.size(); ++i) TRY(check_part(parts[i], at(message.name("content"), i), role, only_text));
+    for (std::size_t i = 0; i < parts.size(); ++i)
+        TRY(check_part(parts[i], at(message.name("content"), i), role, only_text));
     return {};
 }
 
@@ -81,11 +87,13 @@ Result<> check_message(const json::value& value, const std::string& path, bool& 
     if (role == "function") TRY(message.required_string("name"));
     TRY_ASSIGN(const auto* calls, message.optional_array("tool_calls"));
     if (calls != nullptr) {
-        if (role != "assistant") return refuse(message.name("tool_calls"), "is only allowed in a message of role 'assistant'");
+        if (role != "assistant")
+            return refuse(message.name("tool_calls"), "is only allowed in a message of role 'assistant'");
         TRY(check_tool_calls(*calls, message.name("tool_calls")));
     }
-    const bool optional = role == "function" || (role == "assistant" && (calls != nullptr || message.has("function_call") ||
-                                                                         message.has("refusal") || message.has("audio")));
+    const bool optional =
+        role == "function" || (role == "assistant" && (calls != nullptr || message.has("function_call") ||
+                                                       message.has("refusal") || message.has("audio")));
     return check_content(message, role, optional, only_text);
 }
 
@@ -117,7 +125,8 @@ Result<std::set<std::string>> check_tools(const json::Reader& body) {
     std::set<std::string> names;
     TRY_ASSIGN(const auto* tools, body.optional_array("tools"));
     if (tools == nullptr) return names;
-    if (tools->empty() || tools->size() > kMaxTools) return refuse("tools", fmt::format("must have 1 to {} entries", kMaxTools));
+    if (tools->empty() || tools->size() > kMaxTools)
+        return refuse("tools", fmt::format("must have 1 to {} entries", kMaxTools));
     for (std::size_t i = 0; i < tools->size(); ++i) {
         const auto path = at("tools", i);
         if (!(*tools)[i].is_object()) return refuse(path, "must be an object");
@@ -130,7 +139,8 @@ Result<std::set<std::string>> check_tools(const json::Reader& body) {
         TRY(function.optional_string("description"));
         TRY(function.optional_object("parameters"));
         TRY(function.optional_bool("strict"));
-        if (!names.emplace(json::string_or(*definition, "name")).second) return refuse(function.name("name"), "is given twice");
+        if (!names.emplace(json::string_or(*definition, "name")).second)
+            return refuse(function.name("name"), "is given twice");
     }
     return names;
 }
@@ -156,7 +166,8 @@ Result<> check_tool_choice(const json::Reader& body, const std::set<std::string>
 Result<> check_metadata(const json::Reader& body) {
     TRY_ASSIGN(const auto* metadata, body.optional_object("metadata"));
     if (metadata == nullptr) return {};
-    if (metadata->size() > kMaxMetadata) return refuse("metadata", fmt::format("must have at most {} entries", kMaxMetadata));
+    if (metadata->size() > kMaxMetadata)
+        return refuse("metadata", fmt::format("must have at most {} entries", kMaxMetadata));
     for (const auto& [key, value] : *metadata) {
         if (key.size() > 64 || !value.is_string() || value.get_string().size() > 512) {
             return refuse("metadata", "must map keys of up to 64 bytes to strings of up to 512 bytes");

@@ -44,11 +44,13 @@ Result<std::string> to_base64(const app::ChatService::Answer& answer) {
 template <class ModelInfo>
 Result<> check_fit(const ModelInfo& info, const EmbeddingRequest& request) {
     if (info.owned_by == "atrium" && !info.embedding) {
-        return fail(invalid_argument(fmt::format("The model '{}' is a chat model and makes no embeddings.", info.id)).with_field("model"));
+        return fail(invalid_argument(fmt::format("The model '{}' is a chat model and makes no embeddings.", info.id))
+                        .with_field("model"));
     }
     const std::int64_t dimensions = info.embedding_dimensions;
     if (request.dimensions && dimensions > 0 && *request.dimensions != dimensions) {
-        return fail(invalid_argument(fmt::format("'dimensions' cannot be changed: vectors of the model '{}' have {}.", info.id, dimensions))
+        return fail(invalid_argument(fmt::format("'dimensions' cannot be changed: vectors of the model '{}' have {}.",
+                                                 info.id, dimensions))
                         .with_field("dimensions"));
     }
     return {};
@@ -61,7 +63,8 @@ Task<Result<>> create_embeddings(Call& call, app::ChatService& chat) {
     CO_TRY(check_fit(info, request));
     if (info.embedding_dimensions > 0) body.stable_erase("dimensions");
     body["encoding_format"] = "float";
-    CO_TRY_ASSIGN(auto answer, co_await chat.complete(model::Operation::kEmbedding, call.context(), std::move(body), &call.outcome));
+    CO_TRY_ASSIGN(auto answer,
+                  co_await chat.complete(model::Operation::kEmbedding, call.context(), std::move(body), &call.outcome));
     if (request.base64) {
         CO_TRY_ASSIGN(answer.body, to_base64(answer));
     }

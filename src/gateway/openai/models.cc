@@ -29,14 +29,16 @@ void add_model_routes(RouteTable& routes, app::ChatService& chat) {
                                {"object", {{"const", "model"}}},
                                {"created", {{"type", "integer"}}},
                                {"owned_by", {{"type", "string"}}}}}};
-    routes.add({.method = http::Method::kGet,
-                .pattern = "/v1/models",
-                .tag = "models",
-                .summary = "List the models",
-                .handler = [&chat](Call& call) { return list_models(call, chat); },
-                .response_schema = {{"type", "object"},
-                                    {"required", {"object", "data"}},
-                                    {"properties", {{"object", {{"const", "list"}}}, {"data", {{"type", "array"}, {"items", model}}}}}}});
+    routes.add(
+        {.method = http::Method::kGet,
+         .pattern = "/v1/models",
+         .tag = "models",
+         .summary = "List the models",
+         .handler = [&chat](Call& call) { return list_models(call, chat); },
+         .response_schema = {
+             {"type", "object"},
+             {"required", {"object", "data"}},
+             {"properties", {{"object", {{"const", "list"}}}, {"data", {{"type", "array"}, {"items", model}}}}}}});
     // Model names may contain slashes, which arrive decoded.
     routes.add({.method = http::Method::kGet,
                 .pattern = "/v1/models/{model...}",

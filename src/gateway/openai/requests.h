@@ -7,8 +7,8 @@
 #include "base/json.h"
 #include "base/result.h"
 
-/// Validation of request bodies in OpenAI's shapes. Every field that is known is checked for type and range, and errors name
-/// it ("messages[0].role"); unknown fields pass, the upstream may know them. kInvalidArgument throughout.
+/// Validation of request bodies in OpenAI's shapes. Every field that is known is checked for type and range, and errors
+/// name it ("messages[0].role"); unknown fields pass, the upstream may know them. kInvalidArgument throughout.
 namespace atrium::gateway {
 
 struct ModelRequest {

@@ -5,7 +5,9 @@
 namespace atrium::gateway {
 namespace {
 
-json::object parse(std::string_view text) { return json::parse_object(text).value(); }
+json::object parse(std::string_view text) {
+    return json::parse_object(text).value();
+}
 
 /// The field an error names, or "ok".
 template <class T>
@@ -35,7 +37,8 @@ TEST(ChatRequest, Messages) {
     const Case cases[] = {
         {R"([{"role":"user","content":"hi"}])", "ok"},
         {R"([{"role":"developer","content":"x"},{"role":"user","content":[{"type":"text","text":"hi"}]}])", "ok"},
-        {R"([{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"c","content":"7"}])", "ok"},
+        {R"([{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"c","content":"7"}])",
+         "ok"},
         {R"([{"role":"user","content":[{"type":"image_url","image_url":{"url":"x"}}]}])", "ok"},
         {R"([])", "messages"},
         {R"("hi")", "messages"},
@@ -55,7 +58,8 @@ TEST(ChatRequest, Messages) {
         {R"([{"role":"system","content":[{"type":"image_url"}]}])", "messages[0].content[0].type"},
         {R"([{"role":"tool","content":"x"}])", "messages[0].tool_call_id"},
         {R"([{"role":"user","content":"x","tool_calls":[]}])", "messages[0].tool_calls"},
-        {R"([{"role":"assistant","tool_calls":[{"id":"c","type":"function","function":{"name":"f"}}]}])", "messages[0].tool_calls[0].function.arguments"},
+        {R"([{"role":"assistant","tool_calls":[{"id":"c","type":"function","function":{"name":"f"}}]}])",
+         "messages[0].tool_calls[0].function.arguments"},
     };
     for (const auto& item : cases) EXPECT_EQ(messages(item.text), item.field) << item.text;
 }
@@ -97,20 +101,25 @@ TEST(ChatRequest, Parameters) {
         {R"("response_format":{"type":"xml"})", "response_format.type"},
         {R"("response_format":"json")", "response_format"},
         {R"("response_format":{"type":"json_schema"})", "response_format.json_schema"},
-        {R"("response_format":{"type":"json_schema","json_schema":{"name":"a b","schema":{}}})", "response_format.json_schema.name"},
-        {R"("response_format":{"type":"json_schema","json_schema":{"name":"a"}})", "response_format.json_schema.schema"},
+        {R"("response_format":{"type":"json_schema","json_schema":{"name":"a b","schema":{}}})",
+         "response_format.json_schema.name"},
+        {R"("response_format":{"type":"json_schema","json_schema":{"name":"a"}})",
+         "response_format.json_schema.schema"},
         {R"("tools":[{"type":"function","function":{"name":"f","parameters":{}}}],"tool_choice":"auto")", "ok"},
-        {R"("tools":[{"type":"function","function":{"name":"f"}}],"tool_choice":{"type":"function","function":{"name":"f"}})", "ok"},
+        {R"("tools":[{"type":"function","function":{"name":"f"}}],"tool_choice":{"type":"function","function":{"name":"f"}})",
+         "ok"},
         {R"("tools":[])", "tools"},
         {R"("tools":{})", "tools"},
         {R"("tools":["f"])", "tools[0]"},
         {R"("tools":[{"type":"function"}])", "tools[0].function"},
         {R"("tools":[{"type":"function","function":{"name":"f g"}}])", "tools[0].function.name"},
         {R"("tools":[{"type":"function","function":{"name":"f","parameters":[]}}])", "tools[0].function.parameters"},
-        {R"("tools":[{"type":"function","function":{"name":"f"}},{"type":"function","function":{"name":"f"}}])", "tools[1].function.name"},
+        {R"("tools":[{"type":"function","function":{"name":"f"}},{"type":"function","function":{"name":"f"}}])",
+         "tools[1].function.name"},
         {R"("tool_choice":"required")", "tool_choice"},
         {R"("tool_choice":"sometimes")", "tool_choice"},
-        {R"("tools":[{"type":"function","function":{"name":"f"}}],"tool_choice":{"type":"function","function":{"name":"g"}})", "tool_choice.function.name"},
+        {R"("tools":[{"type":"function","function":{"name":"f"}}],"tool_choice":{"type":"function","function":{"name":"g"}})",
+         "tool_choice.function.name"},
         {R"("metadata":{"a":"b"})", "ok"},
         {R"("metadata":{"a":1})", "metadata"},
         {R"("reasoning_effort":"huge")", "reasoning_effort"},
@@ -123,7 +132,8 @@ TEST(ChatRequest, ModelAndModality) {
     EXPECT_EQ(verdict(validate_chat(parse(R"({"messages":[]})"))), "model");
     EXPECT_EQ(verdict(validate_chat(parse(R"({"model":"","messages":[]})"))), "model");
     EXPECT_EQ(verdict(validate_chat(parse(R"({"model":["m"]})"))), "model");
-    const auto image = validate_chat(parse(R"({"model":"m","messages":[{"role":"user","content":[{"type":"image_url"}]}]})"));
+    const auto image =
+        validate_chat(parse(R"({"model":"m","messages":[{"role":"user","content":[{"type":"image_url"}]}]})"));
     EXPECT_FALSE(image->only_text);
 }
 

@@ -20,7 +20,8 @@ Result<> check_stop(const json::Reader& body) {
     }
     if (!stop.is_array()) return refuse(body.name("stop"), "must be a string or an array of strings");
     const auto& stops = stop.get_array();
-    if (stops.size() > kMaxStops) return refuse(body.name("stop"), fmt::format("must have at most {} entries", kMaxStops));
+    if (stops.size() > kMaxStops)
+        return refuse(body.name("stop"), fmt::format("must have at most {} entries", kMaxStops));
     for (std::size_t i = 0; i < stops.size(); ++i) {
         if (!stops[i].is_string() || stops[i].get_string().empty()) {
             return refuse(fmt::format("{}[{}]", body.name("stop"), i), "must be a string that is not empty");
@@ -73,7 +74,8 @@ Result<bool> check_sampling(const json::Reader& body) {
     TRY_ASSIGN(const auto stream, body.optional_bool("stream"));
     TRY_ASSIGN(const auto* options, body.optional_object("stream_options"));
     if (options != nullptr) {
-        if (!stream.value_or(false)) return refuse(body.name("stream_options"), "is only allowed when 'stream' is true");
+        if (!stream.value_or(false))
+            return refuse(body.name("stream_options"), "is only allowed when 'stream' is true");
         TRY(json::Reader(*options, body.name("stream_options")).optional_bool("include_usage"));
     }
     return stream.value_or(false);

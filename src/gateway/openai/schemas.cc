@@ -3,10 +3,18 @@
 namespace atrium::gateway {
 namespace {
 
-json::object type(std::string_view name) { return {{"type", name}}; }
-json::object number(double min, double max) { return {{"type", "number"}, {"minimum", min}, {"maximum", max}}; }
-json::object integer(std::int64_t min) { return {{"type", "integer"}, {"minimum", min}}; }
-json::object array_of(json::object items) { return {{"type", "array"}, {"items", std::move(items)}}; }
+json::object type(std::string_view name) {
+    return {{"type", name}};
+}
+json::object number(double min, double max) {
+    return {{"type", "number"}, {"minimum", min}, {"maximum", max}};
+}
+json::object integer(std::int64_t min) {
+    return {{"type", "integer"}, {"minimum", min}};
+}
+json::object array_of(json::object items) {
+    return {{"type", "array"}, {"items", std::move(items)}};
+}
 json::object any_of(std::initializer_list<json::object> choices) {
     json::array list;
     for (const auto& choice : choices) list.push_back(choice);
@@ -19,8 +27,9 @@ json::object object_with(std::initializer_list<std::string_view> required, json:
 }
 
 json::object usage_schema() {
-    return object_with({"prompt_tokens", "total_tokens"},
-                       {{"prompt_tokens", integer(0)}, {"completion_tokens", integer(0)}, {"total_tokens", integer(0)}});
+    return object_with(
+        {"prompt_tokens", "total_tokens"},
+        {{"prompt_tokens", integer(0)}, {"completion_tokens", integer(0)}, {"total_tokens", integer(0)}});
 }
 
 void add_sampling(json::object& properties) {
@@ -54,7 +63,8 @@ json::object chat_request_schema() {
                                           {"name", type("string")},
                                           {"tool_call_id", type("string")},
                                           {"tool_calls", array_of(type("object"))}});
-    message["properties"].at("role").as_object()["enum"] = {"system", "developer", "user", "assistant", "tool", "function"};
+    message["properties"].at("role").as_object()["enum"] = {"system",    "developer", "user",
+                                                            "assistant", "tool",      "function"};
     auto messages = array_of(std::move(message));
     messages["minItems"] = 1;
     json::object properties;
@@ -103,13 +113,14 @@ json::object completion_response_schema(std::string_view object) {
 
 json::object embedding_response_schema() {
     const auto vector = any_of({array_of(type("number")), type("string")});
-    return object_with({"object", "data", "model", "usage"},
-                       {{"object", {{"const", "list"}}},
-                        {"data", array_of(object_with({"object", "index", "embedding"}, {{"object", {{"const", "embedding"}}},
-                                                                                         {"index", integer(0)},
-                                                                                         {"embedding", vector}}))},
-                        {"model", type("string")},
-                        {"usage", usage_schema()}});
+    return object_with(
+        {"object", "data", "model", "usage"},
+        {{"object", {{"const", "list"}}},
+         {"data",
+          array_of(object_with({"object", "index", "embedding"},
+                               {{"object", {{"const", "embedding"}}}, {"index", integer(0)}, {"embedding", vector}}))},
+         {"model", type("string")},
+         {"usage", usage_schema()}});
 }
 
 }  // namespace atrium::gateway

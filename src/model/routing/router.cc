@@ -57,7 +57,8 @@ Result<Route> Router::resolve(std::string_view model) const {
     if (found == table->by_name.end()) {
         std::vector<std::string_view> names;
         for (const auto& route : table->routes) names.push_back(route.info.id);
-        std::string message = fmt::format("The model '{}' does not exist.", text::shorten(text::to_valid_utf8(model), 100));
+        std::string message =
+            fmt::format("The model '{}' does not exist.", text::shorten(text::to_valid_utf8(model), 100));
         if (const auto near = text::closest(model, names)) {
             message += fmt::format(" Did you mean '{}'?", *near);
         } else if (table->routes.empty()) {
@@ -93,8 +94,11 @@ Result<std::string> Router::default_model(bool embedding) const {
     const auto fits = [&](const ModelInfo& info) { return info.embedding == embedding && info.ready; };
     if (const auto found = std::find_if(all.begin(), all.end(), fits); found != all.end()) return found->id;
     const auto kind = embedding ? "embedding" : "chat";
-    const bool starting = std::any_of(all.begin(), all.end(), [&](const ModelInfo& info) { return info.embedding == embedding; });
-    if (starting) return fail(unavailable(fmt::format("No {} model is ready yet. Please retry shortly.", kind)).with_reason("model_not_ready"));
+    const bool starting =
+        std::any_of(all.begin(), all.end(), [&](const ModelInfo& info) { return info.embedding == embedding; });
+    if (starting)
+        return fail(unavailable(fmt::format("No {} model is ready yet. Please retry shortly.", kind))
+                        .with_reason("model_not_ready"));
     return fail(not_found(fmt::format("No {0} model is installed; 'atrium pull' or the configuration adds one.", kind))
                     .with_reason("model_not_found"));
 }

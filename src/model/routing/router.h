@@ -23,7 +23,7 @@ struct ModelInfo {
     std::int64_t created = 0;
     int context_length = 0;
     int embedding_dimensions = 0;
-    std::string query_prefix;    ///< embeddings only
+    std::string query_prefix;  ///< embeddings only
     std::string passage_prefix;
 };
 

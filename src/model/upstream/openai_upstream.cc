@@ -31,7 +31,8 @@ public:
         if (!call.traceparent.empty()) request.headers.add("traceparent", std::move(call.traceparent));
         if (!call.request_id.empty()) request.headers.add("x-request-id", std::move(call.request_id));
         // Only our own engines understand the salt; a foreign one has no business seeing it.
-        if (base_.scheme == "unix" && !call.tenant.empty()) request.headers.add("x-atrium-tenant", std::move(call.tenant));
+        if (base_.scheme == "unix" && !call.tenant.empty())
+            request.headers.add("x-atrium-tenant", std::move(call.tenant));
         call.body["model"] = call.model;
         request.body = json::serialize(call.body);
         request.deadlines = options_.deadlines;
@@ -50,7 +51,8 @@ private:
     Error unreachable(const Error& error) const {
         if (error.code() == Code::kCancelled) return error;
         if (error.code() == Code::kDeadlineExceeded) {
-            return deadline_exceeded(fmt::format("the upstream '{}' did not answer in time", options_.name)).with_cause(error);
+            return deadline_exceeded(fmt::format("the upstream '{}' did not answer in time", options_.name))
+                .with_cause(error);
         }
         return unavailable(fmt::format("the upstream '{}' cannot be reached right now, please retry", options_.name))
             .with_reason("upstream_unavailable")
@@ -92,7 +94,8 @@ std::optional<WireError> read_wire_error(const json::object& body) {
 
 Error plain_error(std::string_view upstream, int status) {
     if (status >= 300 && status < 400) {
-        return unavailable(fmt::format("the upstream '{}' answers with a redirect; its URL has to be corrected", upstream));
+        return unavailable(
+            fmt::format("the upstream '{}' answers with a redirect; its URL has to be corrected", upstream));
     }
     return {code_from_http(status), fmt::format("the upstream '{}' failed with HTTP status {}", upstream, status)};
 }
@@ -131,7 +134,8 @@ Error error_from_upstream(std::string_view upstream, int status, std::string_vie
         fmt::format("upstream '{}' answered {}: {}", upstream, status, text::shorten(text::to_valid_utf8(body), 500)));
     if (status == 401 || status == 403) {
         return unavailable(fmt::format("the upstream '{}' refuses this installation's credential; "
-                                       "its operator has to correct the configured key", upstream))
+                                       "its operator has to correct the configured key",
+                                       upstream))
             .with_reason("upstream_credential")
             .with_cause(seen);
     }

@@ -15,7 +15,8 @@ using testing::Not;
 
 TEST(UpstreamError, KeepsMessageCodeAndParam) {
     const auto error = error_from_upstream(
-        "vllm", 400, R"({"error":{"message":"too long","type":"invalid_request_error","param":"messages","code":"context_length_exceeded"}})");
+        "vllm", 400,
+        R"({"error":{"message":"too long","type":"invalid_request_error","param":"messages","code":"context_length_exceeded"}})");
     EXPECT_EQ(error.code(), Code::kInvalidArgument);
     EXPECT_EQ(error.message(), "too long");
     EXPECT_EQ(error.reason(), "context_length_exceeded");
@@ -64,7 +65,8 @@ TEST(UpstreamError, EventsInsideAStream) {
 /// An HTTP server that answers everything with one response and remembers what it was sent.
 class ScriptedServer {
 public:
-    explicit ScriptedServer(http::Response answer) : answer_(std::move(answer)), runtime_(1), server_(runtime_, {}, handler()) {
+    explicit ScriptedServer(http::Response answer)
+        : answer_(std::move(answer)), runtime_(1), server_(runtime_, {}, handler()) {
         address_ = server_.listen("127.0.0.1:0").value();
         thread_ = std::thread([this] { runtime_.run(); });
     }
@@ -123,7 +125,8 @@ TEST(OpenAiUpstream, SendsModelKeyAndTraceToItsOrigin) {
 }
 
 TEST(OpenAiUpstream, AnErrorAnswerIsAnError) {
-    ScriptedServer server(http::Response::json(429, R"({"error":{"message":"slow down","type":"requests","param":null,"code":"rate_limit_exceeded"}})"));
+    ScriptedServer server(http::Response::json(
+        429, R"({"error":{"message":"slow down","type":"requests","param":null,"code":"rate_limit_exceeded"}})"));
     http::Client client;
     auto upstream = make_openai_upstream(client, {"hosted", server.url(), "", {}}).value();
     const auto answer = run_blocking(ask(*upstream, {}));

@@ -19,12 +19,12 @@ enum class Operation { kChat, kCompletion, kEmbedding };
 
 struct UpstreamCall {
     Operation operation = Operation::kChat;
-    std::string model;        ///< the upstream's own name for it
-    json::object body;        ///< OpenAI-shaped; the dialect replaces `model`
+    std::string model;  ///< the upstream's own name for it
+    json::object body;  ///< OpenAI-shaped; the dialect replaces `model`
     bool stream = false;
     std::string traceparent;
     std::string request_id;
-    std::string tenant;       ///< salt for prefix caches, sent as x-atrium-tenant; never a name
+    std::string tenant;  ///< salt for prefix caches, sent as x-atrium-tenant; never a name
 };
 
 /// "/chat/completions", "/completions", "/embeddings".
@@ -56,9 +56,10 @@ struct UpstreamOptions {
     http::Deadlines deadlines;
 };
 
-/// What an upstream's error answer means to our caller. Its message, code and param survive when they are OpenAI-shaped;
-/// otherwise the caller gets a plain sentence and the first bytes of the body go into the (logged, never sent) cause.
-/// 401 and 403 concern Atrium's own credential, so they become kUnavailable: the caller's key is not at fault.
+/// What an upstream's error answer means to our caller. Its message, code and param survive when they are
+/// OpenAI-shaped; otherwise the caller gets a plain sentence and the first bytes of the body go into the (logged, never
+/// sent) cause. 401 and 403 concern Atrium's own credential, so they become kUnavailable: the caller's key is not at
+/// fault.
 Error error_from_upstream(std::string_view upstream, int status, std::string_view body);
 
 /// The same for an `{"error":{…}}` event inside a stream that began with 200; nothing when `event` is no such thing.
