@@ -105,7 +105,7 @@ export const en = {
     abstained: 'Not in the documents',
     abstainedTip: 'No passage was close enough to your question, so Atrium does not guess. Try other words, another knowledge base, or add a document.',
     smallModel: 'Small built-in model',
-    smallModelText: 'This answer was written by the small model that comes with Atrium. It fits every machine but is easily wrong: trust the sources more than the wording. For better answers, pull a larger model on the server:',
+    smallModelText: 'This answer was written by the small model that comes with Atrium. It fits every machine but is easily wrong, so check what matters. For better answers, pull a larger model on the server:',
     smallModelNotice: '{{model}} is the small model that comes with Atrium; it is easily wrong. For better answers, pull a larger one on the server:',
     tokens: '{{prompt}} + {{completion}} tokens',
     firstToken: 'first token after {{time}}',

@@ -106,7 +106,7 @@ export const zh: Translation = {
     abstained: '文档中没有答案',
     abstainedTip: '没有任何段落与您的问题足够接近，因此中庭不作猜测。可以换个说法、换个知识库，或者添加文档。',
     smallModel: '内置小模型',
-    smallModelText: '这个回答由中庭自带的小模型写成。它在任何机器上都能运行，但容易出错：请以出处为准。想要更好的回答，请在服务器上下载更大的模型：',
+    smallModelText: '这个回答由中庭自带的小模型写成。它在任何机器上都能运行，但容易出错，重要的内容请核对。想要更好的回答，请在服务器上下载更大的模型：',
     smallModelNotice: '{{model}} 是中庭自带的小模型，容易出错。想要更好的回答，请在服务器上下载更大的模型：',
     tokens: '输入 {{prompt}} + 输出 {{completion}} 个 token',
     firstToken: '首个 token 用时 {{time}}',

@@ -1,4 +1,6 @@
+import { useQueryClient } from '@tanstack/react-query';
 import { App, Button, Progress, Tooltip } from 'antd';
+import { useEffect } from 'react';
 import { useTranslation } from 'react-i18next';
 import { CloseOutlined, DeleteOutlined, EyeOutlined, RedoOutlined } from '@/components/icons';
 import { useBaseFiles, useRemoveFile } from '@/api/knowledge';
@@ -146,6 +148,10 @@ export function FileList({ base, name, onOpen }: { base: string; name: string; o
   const uploads = useUploads(base);
   const files = useBaseFiles(base);
   const rows = files.data?.pages.flatMap((page) => page.data) ?? [];
+  // The counts in the heading change with the rows.
+  const client = useQueryClient();
+  const working = rows.filter((file) => file.status === 'in_progress').length;
+  useEffect(() => void client.invalidateQueries({ queryKey: ['base', base], exact: true }), [client, base, working]);
 
   let content;
   if (files.error && rows.length === 0) content = <ErrorState error={files.error} retry={() => void files.refetch()} />;

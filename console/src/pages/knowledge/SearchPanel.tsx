@@ -107,7 +107,6 @@ export function SearchPanel({ base, query, onQuery, onOpen }: Props) {
       <form className="search-form" role="search" onSubmit={submit}>
         <Input
           size="large"
-          allowClear
           prefix={<SearchOutlined />}
           aria-label={t('search.placeholder')}
           placeholder={t('search.placeholder')}
