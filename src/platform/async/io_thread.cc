@@ -21,11 +21,15 @@ void Deadline::set(SteadyTime at) {
 }
 
 Pause::Pause(IoThread& thread)
-    : thread_(thread), deadline_(thread, [](void* self) {
-          auto* pause = static_cast<Pause*>(self);
-          pause->timed_out_ = true;
-          pause->wake();
-      }, this) {}
+    : thread_(thread),
+      deadline_(
+          thread,
+          [](void* self) {
+              auto* pause = static_cast<Pause*>(self);
+              pause->timed_out_ = true;
+              pause->wake();
+          },
+          this) {}
 
 Task<> Pause::wait(SteadyTime deadline) {
     // The initiation runs when the task has been suspended, so nothing can wake it before it sleeps.

@@ -8,6 +8,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/intrusive/list.hpp>
 #include <boost/intrusive/set.hpp>
+
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -125,7 +126,8 @@ private:
     boost::asio::io_context& context_;
     std::shared_ptr<Address> address_;
     boost::asio::basic_waitable_timer<std::chrono::steady_clock, boost::asio::wait_traits<std::chrono::steady_clock>,
-                                      boost::asio::io_context::executor_type> timer_;
+                                      boost::asio::io_context::executor_type>
+        timer_;
     SteadyTime timer_at_ = kNever;
     boost::intrusive::multiset<Deadline, boost::intrusive::constant_time_size<false>> deadlines_;
     boost::intrusive::list<Pause, boost::intrusive::constant_time_size<false>> parked_;

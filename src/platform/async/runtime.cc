@@ -1,12 +1,12 @@
 #include "platform/async/runtime.h"
 
-#include <pthread.h>
-
-#include <atomic>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detail/concurrency_hint.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <pthread.h>
+
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <string>
@@ -36,7 +36,9 @@ void report_escaped(const std::exception_ptr& exception) {
     }
 }
 
-void name_thread(const std::string& name) { ::pthread_setname_np(::pthread_self(), name.substr(0, 15).c_str()); }
+void name_thread(const std::string& name) {
+    ::pthread_setname_np(::pthread_self(), name.substr(0, 15).c_str());
+}
 
 }  // namespace
 
@@ -59,9 +61,13 @@ Runtime::~Runtime() {
     state_->work.clear();
 }
 
-int Runtime::io_threads() const { return static_cast<int>(state_->contexts.size()); }
+int Runtime::io_threads() const {
+    return static_cast<int>(state_->contexts.size());
+}
 
-asio::io_context& Runtime::context(int thread) { return *state_->contexts.at(static_cast<std::size_t>(thread)); }
+asio::io_context& Runtime::context(int thread) {
+    return *state_->contexts.at(static_cast<std::size_t>(thread));
+}
 
 void Runtime::run() {
     CHECK(!state_->started.exchange(true));
@@ -116,15 +122,22 @@ TaskGroup::~TaskGroup() {
 
 void TaskGroup::spawn(Task<> task) {
     ++state_->running;
-    asio::co_spawn(state_->context.get_executor(), std::move(task), [state = state_](const std::exception_ptr& exception) {
-        report_escaped(exception);
-        if (--state->running == 0 && state->joiner) state->joiner->set();
-    });
+    asio::co_spawn(state_->context.get_executor(), std::move(task),
+                   [state = state_](const std::exception_ptr& exception) {
+                       report_escaped(exception);
+                       if (--state->running == 0 && state->joiner) state->joiner->set();
+                   });
 }
 
-int TaskGroup::running() const { return state_->running; }
-StopToken TaskGroup::token() const { return state_->stop.get_token(); }
-void TaskGroup::request_stop() { state_->stop.request_stop(); }
+int TaskGroup::running() const {
+    return state_->running;
+}
+StopToken TaskGroup::token() const {
+    return state_->stop.get_token();
+}
+void TaskGroup::request_stop() {
+    state_->stop.request_stop();
+}
 
 Task<> TaskGroup::join() {
     const auto state = state_;
@@ -142,7 +155,7 @@ Task<> TaskGroup::join() {
 struct Event::State {
     std::mutex mutex;
     bool set = false;
-    Pause* waiter = nullptr;                      ///< touched by the waiter's thread only, under the mutex
+    Pause* waiter = nullptr;                     ///< touched by the waiter's thread only, under the mutex
     std::shared_ptr<IoThread::Address> address;  ///< of the waiter
 
     static void poke(const std::shared_ptr<State>& state) {

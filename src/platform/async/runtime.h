@@ -91,7 +91,7 @@ private:
 class Event {
 public:
     Event();
-    void set();                                                        ///< thread-safe, idempotent
+    void set();                                                              ///< thread-safe, idempotent
     Task<bool> wait(std::chrono::nanoseconds timeout, StopToken stop = {});  ///< false on timeout or stop
     bool is_set() const;
 

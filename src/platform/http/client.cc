@@ -1,7 +1,8 @@
 #include "platform/http/client.h"
 
-#include <atomic>
 #include <boost/asio/this_coro.hpp>
+
+#include <atomic>
 
 #include "base/text.h"
 #include "platform/http/internal/body_decoder.h"
@@ -19,14 +20,17 @@ using namespace internal;
 constexpr std::size_t kMaxHead = 64 * 1024;
 constexpr std::size_t kPiece = 64 * 1024;
 
-iovec piece_of(std::string_view bytes) { return {const_cast<char*>(bytes.data()), bytes.size()}; }
+iovec piece_of(std::string_view bytes) {
+    return {const_cast<char*>(bytes.data()), bytes.size()};
+}
 
 Result<std::string> render(const ClientRequest& request) {
     const Url& url = request.url;
     const auto bad = [](std::string message) { return fail(invalid_argument(std::move(message))); };
     if (request.method == Method::kOther) return bad("this method cannot be sent");
     for (const unsigned char c : url.target) {
-        if (c <= 0x20 || c >= 0x7f) return bad("the target of the request holds a character that must be percent-encoded");
+        if (c <= 0x20 || c >= 0x7f)
+            return bad("the target of the request holds a character that must be percent-encoded");
     }
     std::string out;
     out.reserve(512);
@@ -55,8 +59,10 @@ Result<std::string> render(const ClientRequest& request) {
         out += "\r\n";
     }
     if (!request.headers.get("user-agent")) out += "User-Agent: atrium/" ATRIUM_VERSION "\r\n";
-    const bool may_have_body = request.method == Method::kPost || request.method == Method::kPut || request.method == Method::kPatch;
-    if (!request.body.empty() || may_have_body) out += "Content-Length: " + std::to_string(request.body.size()) + "\r\n";
+    const bool may_have_body =
+        request.method == Method::kPost || request.method == Method::kPut || request.method == Method::kPatch;
+    if (!request.body.empty() || may_have_body)
+        out += "Content-Length: " + std::to_string(request.body.size()) + "\r\n";
     out += "\r\n";
     return out;
 }
@@ -67,15 +73,22 @@ struct Failure {
     bool stale = false;  ///< the connection ended without a byte of a response
 };
 
-Error stopped() { return cancelled("the request was stopped"); }
+Error stopped() {
+    return cancelled("the request was stopped");
+}
 
 class StreamingResponse final : public ClientResponse {
 public:
     StreamingResponse(ParsedResponse head, BodyDecoder body, std::unique_ptr<Channel> channel,
                       std::unique_ptr<StopGuard> guard, std::string origin, std::weak_ptr<Pool> pool,
                       std::chrono::milliseconds gap)
-        : head_(std::move(head)), body_(body), channel_(std::move(channel)), guard_(std::move(guard)),
-          origin_(std::move(origin)), pool_(std::move(pool)), gap_(gap) {
+        : head_(std::move(head)),
+          body_(body),
+          channel_(std::move(channel)),
+          guard_(std::move(guard)),
+          origin_(std::move(origin)),
+          pool_(std::move(pool)),
+          gap_(gap) {
         if (body_.done()) release();
     }
 
@@ -88,7 +101,9 @@ public:
             if (!channel_) co_return fail(unavailable("the response from " + origin_ + " was cut off"));
             if (channel_->wire().interrupted()) co_return fail(abandon(stopped()));
             auto used = body_.feed(channel_->input(), piece, kPiece);
-            if (!used) co_return fail(abandon(unavailable("the response from " + origin_ + " is malformed").with_cause(used.error())));
+            if (!used)
+                co_return fail(
+                    abandon(unavailable("the response from " + origin_ + " is malformed").with_cause(used.error())));
             channel_->consume(*used);
             if (!piece.empty() || body_.done()) break;
             const Io io = co_await channel_->wait_input(deadline_after(gap_));
@@ -133,7 +148,8 @@ private:
 
 /// Sends on an open connection and reads the head. The channel is used up on failure.
 Task<std::expected<std::unique_ptr<ClientResponse>, Failure>> exchange(std::unique_ptr<Channel> channel,
-                                                                       const std::string& head, const ClientRequest& request,
+                                                                       const std::string& head,
+                                                                       const ClientRequest& request,
                                                                        std::weak_ptr<Pool> pool, StopToken stop) {
     const std::string origin = request.url.origin();
     const auto failure = [](Error error, bool stale = false) {
@@ -154,7 +170,8 @@ Task<std::expected<std::unique_ptr<ClientResponse>, Failure>> exchange(std::uniq
             co_return failure(unavailable(origin + " did not answer in HTTP: " + std::string(scanner.defect())));
         }
         if (state == HeadScanner::State::kMore) {
-            if (input.size() >= kMaxHead) co_return failure(unavailable("the response head from " + origin + " is too large"));
+            if (input.size() >= kMaxHead)
+                co_return failure(unavailable("the response head from " + origin + " is too large"));
             const bool nothing_yet = input.empty();
             const Io io = co_await channel->wait_input(deadline);
             if (io == Io::kOk) continue;
@@ -182,8 +199,8 @@ Task<std::expected<std::unique_ptr<ClientResponse>, Failure>> exchange(std::uniq
                            : parsed->content_length ? BodyDecoder::of_length(*parsed->content_length)
                                                     : BodyDecoder::until_close();
         if (body.ends_with_connection() || !pieces.empty() || sent != Io::kOk) parsed->keep_alive = false;
-        co_return std::make_unique<StreamingResponse>(std::move(*parsed), body, std::move(channel), std::move(guard), origin,
-                                                      std::move(pool), request.deadlines.gap);
+        co_return std::make_unique<StreamingResponse>(std::move(*parsed), body, std::move(channel), std::move(guard),
+                                                      origin, std::move(pool), request.deadlines.gap);
     }
 }
 
@@ -199,8 +216,10 @@ Task<Result<std::string>> ClientResponse::read_all(std::size_t limit) {
         if (all.size() + piece.size() > limit) {
             co_return fail(out_of_range("the response is larger than " + std::to_string(limit) + " bytes"));
         }
-        if (all.empty()) all = std::move(piece);
-        else all += piece;
+        if (all.empty())
+            all = std::move(piece);
+        else
+            all += piece;
     }
 }
 
@@ -213,7 +232,8 @@ struct Client::State {
         return std::static_pointer_cast<Pool>(slot);
     }
 
-    static Task<Result<std::unique_ptr<ClientResponse>>> send(std::shared_ptr<State> state, ClientRequest request, StopToken stop) {
+    static Task<Result<std::unique_ptr<ClientResponse>>> send(std::shared_ptr<State> state, ClientRequest request,
+                                                              StopToken stop) {
         CO_TRY_ASSIGN(const std::string head, render(request));
         if (stop.stop_requested()) co_return fail(stopped());
         const auto executor = co_await asio::this_coro::executor;

@@ -66,8 +66,10 @@ Task<Got> fetch(Client* client, ClientRequest request, StopToken stop = {}) {
     got.status = (*response)->status();
     got.headers = (*response)->headers();
     auto body = co_await (*response)->read_all(64 * 1024 * 1024);
-    if (body) got.body = std::move(*body);
-    else got.error = body.error();
+    if (body)
+        got.body = std::move(*body);
+    else
+        got.error = body.error();
     co_return got;
 }
 
@@ -81,7 +83,9 @@ ClientRequest request_to(const std::string& url, Method method = Method::kGet, s
     return request;
 }
 
-std::string local(std::uint16_t port, const std::string& path) { return "http://127.0.0.1:" + std::to_string(port) + path; }
+std::string local(std::uint16_t port, const std::string& path) {
+    return "http://127.0.0.1:" + std::to_string(port) + path;
+}
 
 Got get(std::string url) {
     Client client;
@@ -117,7 +121,8 @@ TEST_F(ClientTest, BigBodiesBothWays) {
 }
 
 TEST_F(ClientTest, StreamsAndHeads) {
-    EXPECT_EQ(run_blocking(fetch(&client_, request_to(url("/stream")))).body, "piece 0;piece 1;piece 2;piece 3;piece 4;");
+    EXPECT_EQ(run_blocking(fetch(&client_, request_to(url("/stream")))).body,
+              "piece 0;piece 1;piece 2;piece 3;piece 4;");
     const Got head = run_blocking(fetch(&client_, request_to(url("/a"), Method::kHead)));
     EXPECT_EQ(head.status, 200);
     EXPECT_EQ(head.body, "");
@@ -139,8 +144,13 @@ TEST_F(ClientTest, UnixSockets) {
 }
 
 TEST_F(ClientTest, ForgedHeadersAndTargetsAreRefused) {
-    for (const auto& [name, value] : std::vector<std::pair<std::string, std::string>>{
-             {"x", "a\r\nb: c"}, {"x", "a\nb"}, {"x", std::string("a\0b", 3)}, {"x y", "a"}, {"", "a"}, {"x:", "a"}, {"x\r\ny", "a"}}) {
+    for (const auto& [name, value] : std::vector<std::pair<std::string, std::string>>{{"x", "a\r\nb: c"},
+                                                                                      {"x", "a\nb"},
+                                                                                      {"x", std::string("a\0b", 3)},
+                                                                                      {"x y", "a"},
+                                                                                      {"", "a"},
+                                                                                      {"x:", "a"},
+                                                                                      {"x\r\ny", "a"}}) {
         ClientRequest request = request_to(url("/a"));
         request.headers.add(name, value);
         const Got got = run_blocking(fetch(&client_, std::move(request)));
@@ -252,7 +262,8 @@ TEST_F(ClientTest, StopCancelsAtOnceWhereverItIs) {
     }
     StopSource already;
     already.request_stop();
-    EXPECT_EQ(run_blocking(fetch(&client_, request_to(url("/a")), already.get_token())).error->code(), Code::kCancelled);
+    EXPECT_EQ(run_blocking(fetch(&client_, request_to(url("/a")), already.get_token())).error->code(),
+              Code::kCancelled);
 }
 
 Task<> send_and_drop(Client* client, ClientRequest request) {
@@ -309,9 +320,14 @@ TEST_F(ClientTest, WhatServersMayAnswer) {
     const std::vector<Reply> replies = {
         {"until close", "HTTP/1.1 200 OK\r\n\r\nall of it", 200, "all of it"},
         {"http/1.0", "HTTP/1.0 200 OK\r\n\r\nold", 200, "old"},
-        {"chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nT: u\r\n\r\n", 200, "abcde"},
-        {"padded chunk size", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3  \r\nabc\r\n0\r\n\r\n", 200, "abc"},
-        {"interim responses", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx", 200, "x"},
+        {"chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nT: u\r\n\r\n",
+         200, "abcde"},
+        {"padded chunk size", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3  \r\nabc\r\n0\r\n\r\n", 200,
+         "abc"},
+        {"interim responses",
+         "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: "
+         "1\r\n\r\nx",
+         200, "x"},
         {"no content", "HTTP/1.1 204 No Content\r\n\r\n", 204, ""},
         {"not modified with length", "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", 304, ""},
         {"unknown status", "HTTP/1.1 299 Odd\r\nContent-Length: 1\r\n\r\nx", 299, "x"},
@@ -321,7 +337,8 @@ TEST_F(ClientTest, WhatServersMayAnswer) {
         {"nothing", "", 0, "", false},
         {"half a head", "HTTP/1.1 200 OK\r\nConte", 0, "", false},
         {"not http", "SSH-2.0-OpenSSH_9.2\r\n\r\n", 0, "", false},
-        {"length and coding", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 0, "", false},
+        {"length and coding", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 0,
+         "", false},
         {"two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", 0, "", false},
         {"gzip coding", "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 0, "", false},
         {"huge head", "HTTP/1.1 200 OK\r\nX: " + std::string(70000, 'x') + "\r\n\r\n", 0, "", false},
@@ -335,8 +352,10 @@ TEST_F(ClientTest, WhatServersMayAnswer) {
         const Got got = get(local(server.port, "/"));
         EXPECT_EQ(got.status, reply.status) << reply.name;
         EXPECT_EQ(got.error.has_value(), !reply.whole) << reply.name;
-        if (got.error) EXPECT_EQ(got.error->code(), Code::kUnavailable) << reply.name << ": " << got.error->to_string();
-        else EXPECT_EQ(got.body, reply.body) << reply.name;
+        if (got.error)
+            EXPECT_EQ(got.error->code(), Code::kUnavailable) << reply.name << ": " << got.error->to_string();
+        else
+            EXPECT_EQ(got.body, reply.body) << reply.name;
     }
 }
 
@@ -396,7 +415,8 @@ protected:
                 const std::string head = peer.read_head();
                 if (head.empty()) return;
                 std::size_t size = 0;
-                if (const auto at = head.find("Content-Length: "); at != std::string::npos) size = std::stoul(head.substr(at + 16));
+                if (const auto at = head.find("Content-Length: "); at != std::string::npos)
+                    size = std::stoul(head.substr(at + 16));
                 const std::string body = "read " + std::to_string(peer.read(size));
                 peer.write("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
             }
@@ -506,12 +526,14 @@ TEST(UrlTest, Parses) {
     };
     for (const Case& c : std::vector<Case>{
              {"http://example.org", "http", "example.org", 80, "/", "http://example.org:80", "http://example.org/"},
-             {"HTTPS://Example.ORG:8443/a/b?c=d#e", "https", "example.org", 8443, "/a/b?c=d", "https://example.org:8443",
-              "https://example.org:8443/a/b?c=d"},
+             {"HTTPS://Example.ORG:8443/a/b?c=d#e", "https", "example.org", 8443, "/a/b?c=d",
+              "https://example.org:8443", "https://example.org:8443/a/b?c=d"},
              {"https://h?x", "https", "h", 443, "/?x", "https://h:443", "https://h/?x"},
              {"http://[::1]:81/", "http", "::1", 81, "/", "http://[::1]:81", "http://[::1]:81/"},
-             {"http://10.0.0.7:8000/v1", "http", "10.0.0.7", 8000, "/v1", "http://10.0.0.7:8000", "http://10.0.0.7:8000/v1"},
-             {"unix:/run/a.sock:/v1/x", "unix", "/run/a.sock", 0, "/v1/x", "unix:/run/a.sock", "unix:/run/a.sock:/v1/x"},
+             {"http://10.0.0.7:8000/v1", "http", "10.0.0.7", 8000, "/v1", "http://10.0.0.7:8000",
+              "http://10.0.0.7:8000/v1"},
+             {"unix:/run/a.sock:/v1/x", "unix", "/run/a.sock", 0, "/v1/x", "unix:/run/a.sock",
+              "unix:/run/a.sock:/v1/x"},
              {"unix:/run/a.sock", "unix", "/run/a.sock", 0, "/", "unix:/run/a.sock", "unix:/run/a.sock:/"},
          }) {
         const auto url = Url::parse(c.text);
@@ -527,10 +549,29 @@ TEST(UrlTest, Parses) {
 }
 
 TEST(UrlTest, RefusesTheRest) {
-    for (const std::string text :
-         {"", "example.org", "/a", "ftp://x/", "http://", "http:///a", "http://user@x/", "http://user:secret@x/", "http://x:0/",
-          "http://x:65536/", "http://x:8a/", "http://x y/", "http://x/a b", "http://x/\r\ny", "http://中/", "http://[::1/",
-          "http://[zz]/", "http://[::1]8/", "http://x:1:2/", "http://a%41/", "unix:relative", "unix:", "javascript:alert(1)"}) {
+    for (const std::string text : {"",
+                                   "example.org",
+                                   "/a",
+                                   "ftp://x/",
+                                   "http://",
+                                   "http:///a",
+                                   "http://user@x/",
+                                   "http://user:secret@x/",
+                                   "http://x:0/",
+                                   "http://x:65536/",
+                                   "http://x:8a/",
+                                   "http://x y/",
+                                   "http://x/a b",
+                                   "http://x/\r\ny",
+                                   "http://中/",
+                                   "http://[::1/",
+                                   "http://[zz]/",
+                                   "http://[::1]8/",
+                                   "http://x:1:2/",
+                                   "http://a%41/",
+                                   "unix:relative",
+                                   "unix:",
+                                   "javascript:alert(1)"}) {
         const auto url = Url::parse(text);
         ASSERT_FALSE(url) << text;
         EXPECT_EQ(url.error().code(), Code::kInvalidArgument);

@@ -57,8 +57,9 @@ void Headers::set(std::string_view name, std::string value) {
     const auto first = std::ranges::find_if(fields_, [&](const Field& field) { return same_name(field.first, name); });
     if (first == fields_.end()) return add(std::string(name), std::move(value));
     first->second = std::move(value);
-    fields_.erase(std::remove_if(first + 1, fields_.end(), [&](const Field& field) { return same_name(field.first, name); }),
-                  fields_.end());
+    fields_.erase(
+        std::remove_if(first + 1, fields_.end(), [&](const Field& field) { return same_name(field.first, name); }),
+        fields_.end());
 }
 
 void Headers::remove(std::string_view name) {
@@ -87,7 +88,9 @@ std::optional<std::string> RequestHead::query_value(std::string_view name) const
     return std::nullopt;
 }
 
-Response Response::json(int status, std::string body) { return typed(status, std::move(body), "application/json"); }
+Response Response::json(int status, std::string body) {
+    return typed(status, std::move(body), "application/json");
+}
 Response Response::text(int status, std::string body) {
     return typed(status, std::move(body), "text/plain; charset=utf-8");
 }

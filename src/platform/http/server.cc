@@ -109,14 +109,18 @@ Result<std::string> Server::listen(const std::string& address) {
         locked->listeners.push_back(listener);
         if (locked->shared->draining) return listener->close();
         listener->start([state](int fd, int family, std::string peer) {
-            if (const auto server = state.lock()) server->accepted(fd, family, std::move(peer));
-            else ::close(fd);
+            if (const auto server = state.lock())
+                server->accepted(fd, family, std::move(peer));
+            else
+                ::close(fd);
         });
     });
     return bound;
 }
 
-int Server::open_connections() const { return state_->shared->open; }
+int Server::open_connections() const {
+    return state_->shared->open;
+}
 
 Task<> Server::drain(std::chrono::milliseconds deadline) {
     const auto state = state_;

@@ -63,7 +63,8 @@ struct ServerLimits {
 
 /// HTTP/1.1 on TCP or a Unix socket: keep-alive, pipelining (answered in order), chunked in and out, `Expect`,
 /// deadlines from one timer wheel per io thread. Requests that two parsers might read differently
-/// (both Content-Length and Transfer-Encoding, duplicate lengths, obs-fold, bare LF …) get 400 and the connection closes.
+/// (both Content-Length and Transfer-Encoding, duplicate lengths, obs-fold, bare LF …) get 400 and the connection
+/// closes.
 ///
 /// Owned by main. `listen` before `Runtime::run`; `drain` stops accepting, lets exchanges finish until the
 /// deadline, then fires their stop tokens. Any number of addresses.

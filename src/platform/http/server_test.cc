@@ -56,7 +56,8 @@ struct Routes {
             auto body = co_await exchange.read_body(1024 * 1024);
             if (!body) {
                 seen->last_error = static_cast<int>(body.error().code());
-                (void)co_await exchange.respond(Response::text(http_status(body.error().code()), body.error().message()));
+                (void)co_await exchange.respond(
+                    Response::text(http_status(body.error().code()), body.error().message()));
                 co_return;
             }
             (void)co_await exchange.respond(Response::text(200, *body));
@@ -116,7 +117,8 @@ struct Routes {
         } else if (path == "/unread") {
             (void)co_await exchange.respond(Response::text(403, "no"));
         } else {
-            std::string text = std::string(method_name(exchange.head().method)) + " " + path + " ? " + exchange.head().query;
+            std::string text =
+                std::string(method_name(exchange.head().method)) + " " + path + " ? " + exchange.head().query;
             (void)co_await exchange.respond(Response::text(200, std::move(text)));
         }
     }
@@ -170,12 +172,16 @@ TEST_F(ServerTest, PipelinedRequestsAreAnsweredInOrder) {
     std::string requests;
     for (int i = 0; i < 20; ++i) {
         requests += i % 3 == 0 ? "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"
-                  : i % 3 == 1 ? "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nab" + std::to_string(10 + i)
-                               : "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\ncd\r\n0\r\n\r\n";
+                    : i % 3 == 1
+                        ? "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nab" + std::to_string(10 + i)
+                        : "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\ncd\r\n0\r\n\r\n";
     }
     c.send(requests);
     for (int i = 0; i < 20; ++i) {
-        EXPECT_EQ(body_of(c.read_response()), i % 3 == 0 ? "slow" : i % 3 == 1 ? "ab" + std::to_string(10 + i) : "cd") << i;
+        EXPECT_EQ(body_of(c.read_response()), i % 3 == 0   ? "slow"
+                                              : i % 3 == 1 ? "ab" + std::to_string(10 + i)
+                                                           : "cd")
+            << i;
     }
     EXPECT_TRUE(c.quiet_for(20ms));
 }
@@ -198,7 +204,9 @@ TEST_F(ServerTest, AnyFragmentationIsTheSameRequest) {
 
 TEST_F(ServerTest, HeadHasTheLengthButNoBody) {
     RawClient c(server().bound);
-    c.send("HEAD /hello HTTP/1.1\r\nHost: x\r\n\r\nHEAD /stream HTTP/1.1\r\nHost: x\r\n\r\nGET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+    c.send(
+        "HEAD /hello HTTP/1.1\r\nHost: x\r\n\r\nHEAD /stream HTTP/1.1\r\nHost: x\r\n\r\nGET /hello HTTP/1.1\r\nHost: "
+        "x\r\n\r\n");
     EXPECT_NE(c.read_response(true).find("Content-Length: 5\r\n"), std::string::npos);
     EXPECT_EQ(status_of(c.read_response(true)), 200);
     EXPECT_EQ(body_of(c.read_response()), "hello");
@@ -239,7 +247,9 @@ struct BadRequest {
 };
 
 std::vector<BadRequest> bad_requests() {
-    const auto head = [](std::string lines) { return "POST /echo HTTP/1.1\r\nHost: x\r\n" + std::move(lines) + "\r\n"; };
+    const auto head = [](std::string lines) {
+        return "POST /echo HTTP/1.1\r\nHost: x\r\n" + std::move(lines) + "\r\n";
+    };
     const auto target = [](std::string t) { return "GET " + std::move(t) + " HTTP/1.1\r\nHost: x\r\n\r\n"; };
     const auto chunks = [&](std::string body) { return head("Transfer-Encoding: chunked\r\n") + std::move(body); };
     return {
@@ -258,7 +268,9 @@ std::vector<BadRequest> bad_requests() {
         {"chunked, identity", head("Transfer-Encoding: chunked, identity\r\n") + "0\r\n\r\n"},
         {"chunked twice", head("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n") + "0\r\n\r\n"},
         {"quoted coding", head("Transfer-Encoding: \"chunked\"\r\n") + "0\r\n\r\n"},
-        {"coding with vertical tab", head("Transfer-Encoding: \x0b" "chunked\r\n") + "0\r\n\r\n"},
+        {"coding with vertical tab", head("Transfer-Encoding: \x0b"
+                                          "chunked\r\n") +
+                                         "0\r\n\r\n"},
         {"space before colon", head("Transfer-Encoding : chunked\r\n") + "0\r\n\r\n"},
         {"coding in 1.0", "POST /echo HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
         {"folded field", head("X-A: b\r\n c\r\n")},
@@ -317,7 +329,12 @@ std::vector<BadRequest> bad_requests() {
         {"long extension", chunks("5;" + std::string(2000, 'x') + "\r\nhello\r\n0\r\n\r\n")},
         {"long trailers", chunks("0\r\nX: " + std::string(20000, 'x') + "\r\n\r\n")},
         {"long head", head("X-Long: " + std::string(70000, 'x') + "\r\n"), 431},
-        {"many fields", head([] { std::string lines; for (int i = 0; i < 300; ++i) lines += "a: b\r\n"; return lines; }()), 431},
+        {"many fields", head([] {
+             std::string lines;
+             for (int i = 0; i < 300; ++i) lines += "a: b\r\n";
+             return lines;
+         }()),
+         431},
         {"endless request line", "GET /" + std::string(70000, 'x'), 431},
     };
 }
@@ -351,7 +368,8 @@ TEST_F(ServerTest, BodiesUpToTheLimitByLengthAndByChunks) {
     for (int i = 0; i < 16; ++i) chunked += "10000\r\n" + big.substr(0, 65536) + "\r\n";
     chunked += "0\r\n\r\n";
     EXPECT_EQ(body_of(c.exchange(chunked)), big);
-    EXPECT_EQ(body_of(c.exchange("POST /pieces HTTP/1.1\r\nHost: x\r\nContent-Length: 1048576\r\n\r\n" + big)), "1048576");
+    EXPECT_EQ(body_of(c.exchange("POST /pieces HTTP/1.1\r\nHost: x\r\nContent-Length: 1048576\r\n\r\n" + big)),
+              "1048576");
 }
 
 TEST_F(ServerTest, AnAnnouncedBodyAboveTheLimitIsRefusedBeforeItIsRead) {
@@ -368,8 +386,12 @@ TEST_F(ServerTest, AnAnnouncedBodyAboveTheLimitIsRefusedBeforeItIsRead) {
 
 TEST_F(ServerTest, AnUnreadBodyIsSkippedWhenSmall) {
     RawClient c(server().bound);
-    EXPECT_EQ(status_of(c.exchange("POST /unread HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n" + std::string(100000, 'x'))), 403);
-    EXPECT_EQ(status_of(c.exchange("POST /unread HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")), 403);
+    EXPECT_EQ(status_of(c.exchange("POST /unread HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n" +
+                                   std::string(100000, 'x'))),
+              403);
+    EXPECT_EQ(status_of(c.exchange(
+                  "POST /unread HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")),
+              403);
     EXPECT_EQ(body_of(c.exchange("GET /hello HTTP/1.1\r\nHost: x\r\n\r\n")), "hello");
     c.send("POST /unread HTTP/1.1\r\nHost: x\r\nContent-Length: 10000000\r\n\r\n" + std::string(300000, 'x'));
     const std::string response = c.read_response();
@@ -418,8 +440,10 @@ TEST_F(ServerTest, ADisconnectFiresTheStopToken) {
         RawClient c(server().bound);
         c.send("GET /wait HTTP/1.1\r\nHost: x\r\n\r\n");
         ASSERT_TRUE(eventually([&] { return seen_.in_flight == 1; }));
-        if (reset) c.reset();
-        else c.close();
+        if (reset)
+            c.reset();
+        else
+            c.close();
         EXPECT_TRUE(eventually([&] { return seen_.stopped == before + 1 && seen_.in_flight == 0; })) << reset;
     }
     // A pipelined request does not hide the disconnect.
@@ -457,8 +481,9 @@ TEST_F(ServerTest, AStreamEndsWhenItsReaderLeavesOrStalls) {
 TEST_F(ServerTest, AnExceptionIsA500WithoutItsText) {
     const std::string response = get("/throw");
     EXPECT_EQ(status_of(response), 500);
-    EXPECT_EQ(body_of(response),
-              R"({"error":{"message":"the server failed to answer this request","type":"server_error","param":null,"code":null}})");
+    EXPECT_EQ(
+        body_of(response),
+        R"({"error":{"message":"the server failed to answer this request","type":"server_error","param":null,"code":null}})");
     EXPECT_EQ(response.find("secret"), std::string::npos);
     RawClient late(server().bound);
     late.send("GET /throw-late HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -501,7 +526,8 @@ TEST_F(ServerTest, ManyConnectionsOnAllThreads) {
         clients.emplace_back([&] {
             for (int i = 0; i < 20; ++i) {
                 RawClient c(server().bound);
-                for (int j = 0; j < 5; ++j) good += body_of(c.exchange("GET /hello HTTP/1.1\r\nHost: x\r\n\r\n")) == "hello";
+                for (int j = 0; j < 5; ++j)
+                    good += body_of(c.exchange("GET /hello HTTP/1.1\r\nHost: x\r\n\r\n")) == "hello";
             }
         });
     }
@@ -520,8 +546,8 @@ TEST_F(ServerTest, SaysWhenTheAddressIsInUse) {
 
 TEST(ServerAddress, RefusesWhatIsNone) {
     Seen seen;
-    for (const std::string address : {"", "127.0.0.1", "127.0.0.1:", "127.0.0.1:70000", "example.org:80", "8080", "unix:",
-                                      "[::1:80", "198.51.100.7:0"}) {
+    for (const std::string address : {"", "127.0.0.1", "127.0.0.1:", "127.0.0.1:70000", "example.org:80", "8080",
+                                      "unix:", "[::1:80", "198.51.100.7:0"}) {
         TestServer server(Routes{&seen}, {}, address, 1);
         EXPECT_NE(server.error, "") << address;
     }
@@ -583,7 +609,8 @@ TEST_F(DrainTest, ClosesIdleConnectionsAtOnce) {
     EXPECT_LT(drain(10s), 2s);
     EXPECT_TRUE(a.closed() && b.closed());
     RawClient late(server().bound);
-    EXPECT_FALSE(late.connected() && late.send("GET /hello HTTP/1.1\r\nHost: x\r\n\r\n") && !late.read_response().empty());
+    EXPECT_FALSE(late.connected() && late.send("GET /hello HTTP/1.1\r\nHost: x\r\n\r\n") &&
+                 !late.read_response().empty());
 }
 
 TEST_F(DrainTest, LetsActiveExchangesFinish) {

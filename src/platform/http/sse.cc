@@ -50,8 +50,10 @@ Result<std::vector<SseEvent>> SseParser::feed(std::string_view bytes) {
         const bool carriage_return = bytes[end] == '\r';
         bytes.remove_prefix(end + 1);
         if (carriage_return) {
-            if (bytes.empty()) skip_lf_ = true;
-            else if (bytes.front() == '\n') bytes.remove_prefix(1);
+            if (bytes.empty())
+                skip_lf_ = true;
+            else if (bytes.front() == '\n')
+                bytes.remove_prefix(1);
         }
     }
     return events;

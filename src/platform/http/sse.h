@@ -33,8 +33,8 @@ private:
     std::string line_;
     SseEvent current_;
     bool has_data_ = false;
-    bool skip_lf_ = false;   ///< the last byte was a CR: a LF belongs to it
-    bool at_start_ = true;   ///< a byte order mark may come
+    bool skip_lf_ = false;  ///< the last byte was a CR: a LF belongs to it
+    bool at_start_ = true;  ///< a byte order mark may come
 };
 
 }  // namespace atrium::http

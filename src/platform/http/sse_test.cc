@@ -4,7 +4,9 @@
 
 namespace atrium::http {
 
-bool operator==(const SseEvent& a, const SseEvent& b) { return a.event == b.event && a.data == b.data; }
+bool operator==(const SseEvent& a, const SseEvent& b) {
+    return a.event == b.event && a.data == b.data;
+}
 
 namespace {
 
@@ -36,7 +38,10 @@ const std::vector<Case>& cases() {
         {"empty data", "data:\n\n", {{"", ""}}},
         {"only one space is eaten", "data:  z\n\n", {{"", " z"}}},
         {"unfinished", "data: a\n\ndata: never ended\n", {{"", "a"}}},
-        {"byte order mark", "\xEF\xBB\xBF" "data: a\n\n", {{"", "a"}}},
+        {"byte order mark",
+         "\xEF\xBB\xBF"
+         "data: a\n\n",
+         {{"", "a"}}},
         {"colon in the value", "data: {\"a\": 1}\n\n", {{"", "{\"a\": 1}"}}},
         {"chinese", "data: 中庭\n\n", {{"", "中庭"}}},
         {"done", "data: [DONE]\n\n", {{"", "[DONE]"}}},
@@ -73,7 +78,8 @@ TEST(SseParserTest, RefusesAnEventAboveTheLimit) {
 }
 
 TEST(FormatSse, RoundTrips) {
-    for (const SseEvent& event : std::vector<SseEvent>{{"", "a"}, {"message_start", "{}"}, {"", "a\nb\n\nc\n"}, {"", ""}}) {
+    for (const SseEvent& event :
+         std::vector<SseEvent>{{"", "a"}, {"message_start", "{}"}, {"", "a\nb\n\nc\n"}, {"", ""}}) {
         EXPECT_EQ(parse_in_pieces(format_sse(event), 7), std::vector<SseEvent>{event});
     }
     EXPECT_EQ(format_sse({"e", "d"}), "event: e\ndata: d\n\n");

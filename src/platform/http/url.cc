@@ -14,7 +14,9 @@ bool is_host_byte(char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_';
 }
 
-std::uint16_t default_port(std::string_view scheme) { return scheme == "https" ? 443 : scheme == "http" ? 80 : 0; }
+std::uint16_t default_port(std::string_view scheme) {
+    return scheme == "https" ? 443 : scheme == "http" ? 80 : 0;
+}
 
 std::string authority(const Url& url) {
     return url.host.find(':') == std::string::npos ? url.host : "[" + url.host + "]";
@@ -38,11 +40,13 @@ Result<Url> Url::parse(std::string_view text) {
         const std::size_t separator = text.find("://");
         if (separator == std::string_view::npos) return bad_url(text, "it must begin with http://, https:// or unix:");
         url.scheme = text::to_lower_ascii(text.substr(0, separator));
-        if (url.scheme != "http" && url.scheme != "https") return bad_url(text, "the scheme must be http, https or unix");
+        if (url.scheme != "http" && url.scheme != "https")
+            return bad_url(text, "the scheme must be http, https or unix");
         const std::string_view rest = text.substr(separator + 3);
         const std::size_t end = std::min(rest.find_first_of("/?#"), rest.size());
         std::string_view place = rest.substr(0, end);
-        if (place.find('@') != std::string_view::npos) return bad_url("(hidden)", "it must not hold a user name or password");
+        if (place.find('@') != std::string_view::npos)
+            return bad_url("(hidden)", "it must not hold a user name or password");
         url.target = rest.substr(end);
         std::string_view port;
         if (place.starts_with('[')) {
@@ -52,7 +56,8 @@ Result<Url> Url::parse(std::string_view text) {
             port = place.substr(close + 1);
             if (!port.empty() && port.front() != ':') return bad_url(text, "the port is malformed");
             const auto is_address_byte = [](char c) {
-                return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || c == ':' || c == '.';
+                return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || c == ':' ||
+                       c == '.';
             };
             if (url.host.find(':') == std::string::npos || !std::ranges::all_of(url.host, is_address_byte)) {
                 return bad_url(text, "the address is malformed");

@@ -14,7 +14,9 @@ namespace {
 template <auto kFree>
 struct Free {
     template <class T>
-    void operator()(T* object) const { kFree(object); }
+    void operator()(T* object) const {
+        kFree(object);
+    }
 };
 
 std::string last_openssl_error() {

@@ -15,7 +15,9 @@ int hex_digit(char c) {
     return -1;
 }
 
-bool is_field_byte(char c) { return c == '\t' || (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f); }
+bool is_field_byte(char c) {
+    return c == '\t' || (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f);
+}
 
 auto malformed(const char* what) {
     return fail(invalid_argument(std::string("the chunked body is malformed: ") + what));
@@ -80,21 +82,30 @@ Result<> BodyDecoder::framing(char c) {
             }
             if (digits_ == 0) return malformed("a chunk has no size");
             overhead_ = 0;
-            if (c == '\r') state_ = State::kSizeLf;
-            else if (c == ';') state_ = State::kExtension;
-            else if (c == ' ' || c == '\t') state_ = State::kPadding;
-            else return malformed("a chunk size is not hexadecimal");
+            if (c == '\r')
+                state_ = State::kSizeLf;
+            else if (c == ';')
+                state_ = State::kExtension;
+            else if (c == ' ' || c == '\t')
+                state_ = State::kPadding;
+            else
+                return malformed("a chunk size is not hexadecimal");
             return {};
         case State::kPadding:
             if (++overhead_ > kMaxExtension) return malformed("a chunk extension is too long");
-            if (c == ';') state_ = State::kExtension;
-            else if (c == '\r' && lenient_) state_ = State::kSizeLf;
-            else if (c != ' ' && c != '\t') return malformed("a chunk size is followed by something else");
+            if (c == ';')
+                state_ = State::kExtension;
+            else if (c == '\r' && lenient_)
+                state_ = State::kSizeLf;
+            else if (c != ' ' && c != '\t')
+                return malformed("a chunk size is followed by something else");
             return {};
         case State::kExtension:
             if (++overhead_ > kMaxExtension) return malformed("a chunk extension is too long");
-            if (c == '\r') state_ = State::kSizeLf;
-            else if (!is_field_byte(c)) return malformed("a chunk extension holds a control character");
+            if (c == '\r')
+                state_ = State::kSizeLf;
+            else if (!is_field_byte(c))
+                return malformed("a chunk extension holds a control character");
             return {};
         case State::kSizeLf:
             if (c != '\n') return malformed("a chunk size does not end with CRLF");
@@ -119,8 +130,10 @@ Result<> BodyDecoder::framing(char c) {
             [[fallthrough]];
         case State::kTrailer:
             if (++overhead_ > kMaxTrailers) return malformed("the trailers are too long");
-            if (c == '\r') state_ = State::kTrailerLf;
-            else if (!is_field_byte(c)) return malformed("a trailer holds a control character");
+            if (c == '\r')
+                state_ = State::kTrailerLf;
+            else if (!is_field_byte(c))
+                return malformed("a trailer holds a control character");
             return {};
         case State::kTrailerLf:
             if (c != '\n') return malformed("a trailer does not end with CRLF");

@@ -29,8 +29,20 @@ public:
 
 private:
     enum class State {
-        kDone, kLength, kUntilClose,
-        kSize, kPadding, kExtension, kSizeLf, kData, kDataCr, kDataLf, kTrailerStart, kTrailer, kTrailerLf, kEndLf,
+        kDone,
+        kLength,
+        kUntilClose,
+        kSize,
+        kPadding,
+        kExtension,
+        kSizeLf,
+        kData,
+        kDataCr,
+        kDataLf,
+        kTrailerStart,
+        kTrailer,
+        kTrailerLf,
+        kEndLf,
     };
     Result<> framing(char c);
 

@@ -15,7 +15,8 @@ Task<Result<>> Channel::start_tls(std::shared_ptr<const tls::Trust> trust, std::
     tls_ = std::make_unique<tls::ClientSession>(std::move(trust), host);
     while (true) {
         const Step step = tls_->handshake();
-        const auto left = std::max<std::chrono::nanoseconds>(deadline - std::chrono::steady_clock::now(), std::chrono::nanoseconds(0));
+        const auto left = std::max<std::chrono::nanoseconds>(deadline - std::chrono::steady_clock::now(),
+                                                             std::chrono::nanoseconds(0));
         Io io = co_await flush(left);
         if (step == Step::kDone && io == Io::kOk) co_return Result<>();
         if (step == Step::kFailed) co_return fail(unavailable("cannot speak to '" + host + "': " + tls_->problem()));
@@ -24,7 +25,8 @@ Task<Result<>> Channel::start_tls(std::shared_ptr<const tls::Trust> trust, std::
             tls_->feed(wire_->input());
             wire_->consume(wire_->input().size());
         }
-        if (io == Io::kTimedOut) co_return fail(deadline_exceeded("the TLS handshake with '" + host + "' took too long"));
+        if (io == Io::kTimedOut)
+            co_return fail(deadline_exceeded("the TLS handshake with '" + host + "' took too long"));
         if (io == Io::kStopped) co_return fail(cancelled("the request was stopped"));
         if (io != Io::kOk || step == Step::kClosed) {
             co_return fail(unavailable("'" + host + "' closed the connection during the TLS handshake"));
@@ -88,7 +90,8 @@ Task<Io> Channel::flush(std::chrono::nanoseconds gap) {
 
 bool Channel::reusable() const {
     // TLS may deliver session tickets at any time; they are looked at with the next response.
-    return !wire_->ended() && !wire_->closed() && !wire_->interrupted() && plain_.empty() && (tls_ || wire_->input().empty());
+    return !wire_->ended() && !wire_->closed() && !wire_->interrupted() && plain_.empty() &&
+           (tls_ || wire_->input().empty());
 }
 
 void Channel::close() {

@@ -16,7 +16,9 @@ constexpr std::uint64_t kDrainLimit = 256 * 1024;
 constexpr std::uint64_t kLingerBytes = 1024 * 1024;
 constexpr std::chrono::milliseconds kLingerTime{1000};
 
-iovec piece_of(std::string_view bytes) { return {const_cast<char*>(bytes.data()), bytes.size()}; }
+iovec piece_of(std::string_view bytes) {
+    return {const_cast<char*>(bytes.data()), bytes.size()};
+}
 
 /// "Sun, 06 Nov 1994 08:49:37 GMT", formatted once per second and thread.
 std::string_view http_date() {
@@ -55,7 +57,9 @@ bool is_framing_header(std::string_view name) {
            text::equals_ignore_case(name, "connection") || text::equals_ignore_case(name, "date");
 }
 
-Error left() { return cancelled("the client closed the connection"); }
+Error left() {
+    return cancelled("the client closed the connection");
+}
 
 }  // namespace
 
@@ -70,7 +74,9 @@ Connection::Connection(std::shared_ptr<ServerShared> shared, std::shared_ptr<Wir
     wire_->on_gone([](void* self) { static_cast<Connection*>(self)->client_left(); }, this);
 }
 
-Connection::~Connection() { wire_->close(); }
+Connection::~Connection() {
+    wire_->close();
+}
 
 Task<> Connection::serve(std::shared_ptr<ServerShared> shared, ServerShared::PerThread* thread, int fd, int family,
                          std::string peer) {
@@ -144,7 +150,8 @@ Task<bool> Connection::read_head() {
                 co_return false;
             }
             if (input.size() >= limits.max_head_bytes) {
-                co_await refuse(431, "the request head is larger than " + std::to_string(limits.max_head_bytes) + " bytes");
+                co_await refuse(431,
+                                "the request head is larger than " + std::to_string(limits.max_head_bytes) + " bytes");
                 co_return false;
             }
             if (deadline == kNever) deadline = deadline_after(limits.head_deadline);
@@ -156,8 +163,8 @@ Task<bool> Connection::read_head() {
         const bool was_idle = std::exchange(idle_, false);
         if (io == Io::kOk) continue;
         if (io == Io::kTimedOut && !was_idle) {
-            co_await refuse(408, "the request head did not arrive within " +
-                                     std::to_string(limits.head_deadline.count()) + " ms");
+            co_await refuse(
+                408, "the request head did not arrive within " + std::to_string(limits.head_deadline.count()) + " ms");
         }
         co_return false;
     }
@@ -165,12 +172,16 @@ Task<bool> Connection::read_head() {
     wire_->consume(scanner.size());
     if (!parsed) {
         const Code code = parsed.error().code();
-        co_await refuse(code == Code::kFailedPrecondition ? 417 : code == Code::kOutOfRange ? 431 : 400, parsed.error().message());
+        co_await refuse(code == Code::kFailedPrecondition ? 417
+                        : code == Code::kOutOfRange       ? 431
+                                                          : 400,
+                        parsed.error().message());
         co_return false;
     }
     request_ = std::move(*parsed);
     request_.head.peer = peer_;
-    body_ = request_.chunked ? BodyDecoder::chunked(false) : BodyDecoder::of_length(request_.head.content_length.value_or(0));
+    body_ = request_.chunked ? BodyDecoder::chunked(false)
+                             : BodyDecoder::of_length(request_.head.content_length.value_or(0));
     keep_alive_ = request_.keep_alive;
     continue_pending_ = request_.expects_continue;
     co_return true;
@@ -184,7 +195,8 @@ Task<> Connection::run_handler() {
         co_await shared_->handler(*this);
     } catch (const std::exception& error) {
         failed = true;
-        log::error("a request handler threw", {{"method", request_.method}, {"path", request_.head.path}, {"error", error.what()}});
+        log::error("a request handler threw",
+                   {{"method", request_.method}, {"path", request_.head.path}, {"error", error.what()}});
     } catch (...) {
         failed = true;
         log::error("a request handler threw", {{"method", request_.method}, {"path", request_.head.path}});
@@ -195,7 +207,8 @@ Task<> Connection::run_handler() {
         (void)co_await respond(Response::json(503, error_body(503, "the server is shutting down, please retry")));
         co_return;
     }
-    if (!failed) bug_found("a handler returned without a response: " + request_.head.path, std::source_location::current());
+    if (!failed)
+        bug_found("a handler returned without a response: " + request_.head.path, std::source_location::current());
     (void)co_await respond(Response::json(500, error_body(500, "the server failed to answer this request")));
 }
 
@@ -301,8 +314,10 @@ Task<Result<std::string>> Connection::read_body(std::size_t limit) {
     while (!body_.done()) {
         CO_TRY_ASSIGN(std::string piece, co_await read_some());
         if (body.size() + piece.size() > limit) co_return too_large();
-        if (body.empty()) body = std::move(piece);
-        else body += piece;
+        if (body.empty())
+            body = std::move(piece);
+        else
+            body += piece;
     }
     co_return body;
 }
@@ -355,12 +370,15 @@ void Connection::render_head(std::string& out, int status, const Headers& header
         out += name;
         out += ": ";
         // A line break in a value (a model name taken from the request, say) would forge fields.
-        if (is_field_value(value)) out += value;
-        else for (const char c : value) out += is_field_value({&c, 1}) ? c : ' ';
+        if (is_field_value(value))
+            out += value;
+        else
+            for (const char c : value) out += is_field_value({&c, 1}) ? c : ' ';
         out += "\r\n";
     };
     for (const auto& [name, value] : headers) {
-        if (text::equals_ignore_case(name, "connection") && text::equals_ignore_case(value, "close")) keep_alive_ = false;
+        if (text::equals_ignore_case(name, "connection") && text::equals_ignore_case(value, "close"))
+            keep_alive_ = false;
         add(name, value);
     }
     for (const auto& [name, value] : extra_headers_) add(name, value);
@@ -371,8 +389,10 @@ void Connection::render_head(std::string& out, int status, const Headers& header
         append_number(out, *length);
         out += "\r\n";
     }
-    if (!keep_alive_) out += "Connection: close\r\n";
-    else if (!request_.http11) out += "Connection: keep-alive\r\n";
+    if (!keep_alive_)
+        out += "Connection: close\r\n";
+    else if (!request_.http11)
+        out += "Connection: keep-alive\r\n";
     out += "\r\n";
 }
 

@@ -1,7 +1,8 @@
 #pragma once
 
-#include <atomic>
 #include <boost/intrusive/list.hpp>
+
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -115,7 +116,7 @@ private:
     bool chunked_out_ = false;
     bool body_out_ = false;  ///< the response carries a body (not HEAD, 204, 304)
     bool finished_ = false;
-    bool broken_ = false;  ///< the output failed: nothing more can be sent
+    bool broken_ = false;   ///< the output failed: nothing more can be sent
     bool gone_ = false;     ///< the client left: writing to it is pointless
     bool stopped_ = false;  ///< the stop token has fired: gone, or the drain deadline passed
 };

@@ -1,15 +1,16 @@
 #include "platform/http/internal/connector.h"
 
 #include <arpa/inet.h>
+#include <boost/asio/this_coro.hpp>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <boost/asio/this_coro.hpp>
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 
 namespace asio = boost::asio;
 
@@ -97,7 +98,8 @@ Task<Result<std::vector<Connector::Address>>> Connector::resolve(const Url& url,
         co_return fail(deadline_exceeded("resolving the host name '" + url.host + "' took too long"));
     }
     if (lookup->found.empty()) {
-        co_return fail(unavailable("cannot resolve the host name '" + url.host + "': " + ::gai_strerror(lookup->error)));
+        co_return fail(
+            unavailable("cannot resolve the host name '" + url.host + "': " + ::gai_strerror(lookup->error)));
     }
     co_return std::move(lookup->found);
 }
@@ -125,7 +127,7 @@ Task<Result<std::unique_ptr<Channel>>> Connector::connect(Url url, std::chrono::
             if (io == Io::kTimedOut) error = ETIMEDOUT;
         }
         if (error != 0) {
-            problem = std::strerror(error);
+            problem = std::generic_category().message(error);
             if (std::chrono::steady_clock::now() >= deadline) {
                 co_return fail(deadline_exceeded("connecting to " + where + " took too long"));
             }

@@ -1,9 +1,10 @@
 #include "platform/http/internal/head_parser.h"
 
-#include <algorithm>
-#include <array>
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/error.hpp>
+
+#include <algorithm>
+#include <array>
 #include <limits>
 
 #include "base/text.h"
@@ -29,7 +30,9 @@ constexpr auto kLineBytes = [] {
     return allowed;
 }();
 
-bool is_line_byte(char c) { return kLineBytes[static_cast<unsigned char>(c)]; }
+bool is_line_byte(char c) {
+    return kLineBytes[static_cast<unsigned char>(c)];
+}
 
 Method method_of(std::string_view name) {
     if (name == "GET") return Method::kGet;
@@ -110,15 +113,20 @@ bool is_host(std::string_view host) {
     });
 }
 
-auto bad_request(std::string message) { return fail(invalid_argument(std::move(message))); }
+auto bad_request(std::string message) {
+    return fail(invalid_argument(std::move(message)));
+}
 
 }  // namespace
 
 bool is_token(std::string_view text) {
-    return !text.empty() && std::ranges::all_of(text, [](char c) { return is_token_byte(static_cast<unsigned char>(c)); });
+    return !text.empty() &&
+           std::ranges::all_of(text, [](char c) { return is_token_byte(static_cast<unsigned char>(c)); });
 }
 
-bool is_field_value(std::string_view text) { return std::ranges::all_of(text, is_line_byte); }
+bool is_field_value(std::string_view text) {
+    return std::ranges::all_of(text, is_line_byte);
+}
 
 HeadScanner::State HeadScanner::bad(std::string_view defect) {
     defect_ = defect;
@@ -151,7 +159,8 @@ Result<> split_target(std::string_view target, RequestHead& head) {
     for (std::size_t i = 0; i < raw.size(); ++i) {
         if (raw[i] != '%') continue;
         const auto is_hex = [&](std::size_t at) {
-            return at < raw.size() && std::string_view("0123456789abcdefABCDEF").find(raw[at]) != std::string_view::npos;
+            return at < raw.size() &&
+                   std::string_view("0123456789abcdefABCDEF").find(raw[at]) != std::string_view::npos;
         };
         if (!is_hex(i + 1) || !is_hex(i + 2)) return bad_request("the path holds a wrong percent sequence");
     }
@@ -242,7 +251,9 @@ Result<ParsedRequest> parse_request_head(std::string_view bytes) {
 }
 
 Result<ParsedResponse> parse_response_head(std::string_view bytes) {
-    const auto malformed = [](std::string what) { return fail(unavailable("the server's response is malformed: " + what)); };
+    const auto malformed = [](std::string what) {
+        return fail(unavailable("the server's response is malformed: " + what));
+    };
     HeadParser<false> parser;
     if (const auto error = parser.parse(bytes)) return malformed(error.message());
     ParsedResponse response;

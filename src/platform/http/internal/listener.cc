@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 
 #include "base/text.h"
 #include "observability/log/log.h"
@@ -23,7 +24,9 @@ constexpr std::chrono::milliseconds kAcceptPause{100};
 
 struct OwnedFd {
     int fd = -1;
-    ~OwnedFd() { if (fd >= 0) ::close(fd); }
+    ~OwnedFd() {
+        if (fd >= 0) ::close(fd);
+    }
     int release() { return std::exchange(fd, -1); }
 };
 
@@ -84,8 +87,9 @@ bool somebody_listens(SocketAddress address) {
 }
 
 Error in_use(const std::string& text) {
-    return failed_precondition("cannot listen on " + text +
-                               ": the address is already in use. Stop the program that holds it, or choose another one");
+    return failed_precondition(
+        "cannot listen on " + text +
+        ": the address is already in use. Stop the program that holds it, or choose another one");
 }
 
 /// A socket file left behind by a process that died may be replaced; one in use, or another kind of file, may not.
@@ -99,7 +103,8 @@ Result<> clear_stale(const ListenAddress& address, const std::string& text, Sock
         return fail(failed_precondition("cannot listen on " + text + ": a file that is not a socket is in the way"));
     }
     if (somebody_listens(socket_address)) return fail(in_use(text));
-    if (::unlink(address.host.c_str()) != 0) return fail(from_errno(errno, "remove the stale socket '" + address.host + "'"));
+    if (::unlink(address.host.c_str()) != 0)
+        return fail(from_errno(errno, "remove the stale socket '" + address.host + "'"));
     return {};
 }
 
@@ -114,9 +119,11 @@ Result<ListenAddress> ListenAddress::parse(const std::string& text) {
         return address;
     }
     const std::size_t colon = text.rfind(':');
-    const auto port = colon == std::string::npos ? std::nullopt : text::to_int(std::string_view(text).substr(colon + 1));
+    const auto port =
+        colon == std::string::npos ? std::nullopt : text::to_int(std::string_view(text).substr(colon + 1));
     if (!port || *port < 0 || *port > 65535) {
-        return fail(invalid_argument("'" + text + "' is not an address such as 127.0.0.1:8080, [::1]:8080 or unix:/path"));
+        return fail(
+            invalid_argument("'" + text + "' is not an address such as 127.0.0.1:8080, [::1]:8080 or unix:/path"));
     }
     address.host = text.substr(0, colon);
     address.port = static_cast<std::uint16_t>(*port);
@@ -148,7 +155,8 @@ Result<std::shared_ptr<Listener>> Listener::open(asio::io_context& context, cons
             return fail(failed_precondition("cannot listen on " + text + ": this machine has no such address"));
         }
         if (error == EACCES && !address.is_unix && address.port < 1024) {
-            return fail(permission_denied("cannot listen on " + text + ": ports below 1024 need a privilege; choose another one"));
+            return fail(permission_denied("cannot listen on " + text +
+                                          ": ports below 1024 need a privilege; choose another one"));
         }
         return fail(from_errno(error, "listen on " + text));
     }
@@ -197,15 +205,16 @@ void Listener::accept_all() {
     while (!closed_) {
         sockaddr_storage peer{};
         socklen_t size = sizeof peer;
-        const int fd = ::accept4(socket_.native_handle(), reinterpret_cast<sockaddr*>(&peer), &size,
-                                 SOCK_NONBLOCK | SOCK_CLOEXEC);
+        const int fd =
+            ::accept4(socket_.native_handle(), reinterpret_cast<sockaddr*>(&peer), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
             accepted_(fd, family_, family_ == AF_UNIX ? "unix" : name_of(peer));
             continue;
         }
         if (errno == EINTR || errno == ECONNABORTED) continue;
         if (errno == EAGAIN) break;
-        log::error("cannot accept connections for a moment", {{"listen", bound_}, {"error", std::strerror(errno)}});
+        log::error("cannot accept connections for a moment",
+                   {{"listen", bound_}, {"error", std::generic_category().message(errno)}});
         retry_.set(std::chrono::steady_clock::now() + kAcceptPause);
         return;
     }

@@ -2,6 +2,7 @@
 
 #include <boost/asio/posix/basic_descriptor.hpp>
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
+
 #include <functional>
 #include <memory>
 #include <string>

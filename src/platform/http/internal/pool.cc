@@ -5,14 +5,22 @@
 namespace atrium::http::internal {
 
 Pool::Idle::Idle(Pool& p, const std::string& o, std::unique_ptr<Channel> c)
-    : pool(p), origin(o), channel(std::move(c)), expiry(p.thread_, [](void* self) {
-          auto* idle = static_cast<Idle*>(self);
-          idle->pool.drop(idle);
-      }, this) {
-    channel->wire().on_gone([](void* self) {
-        auto* idle = static_cast<Idle*>(self);
-        idle->pool.drop(idle);
-    }, this);
+    : pool(p),
+      origin(o),
+      channel(std::move(c)),
+      expiry(
+          p.thread_,
+          [](void* self) {
+              auto* idle = static_cast<Idle*>(self);
+              idle->pool.drop(idle);
+          },
+          this) {
+    channel->wire().on_gone(
+        [](void* self) {
+            auto* idle = static_cast<Idle*>(self);
+            idle->pool.drop(idle);
+        },
+        this);
     channel->wire().shrink();
     channel->prefetch();
     expiry.set(deadline_after(p.idle_timeout_));

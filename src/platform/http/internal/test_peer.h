@@ -101,7 +101,8 @@ struct Certificate {
         ::X509_gmtime_adj(::X509_getm_notAfter(cert), 3600);
         ::X509_set_pubkey(cert, key);
         X509_NAME* subject = ::X509_get_subject_name(cert);
-        ::X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
+        ::X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>(name.c_str()),
+                                     -1, -1, 0);
         ::X509_set_issuer_name(cert, issuer ? ::X509_get_subject_name(issuer->cert) : subject);
         extend(issuer, NID_basic_constraints, issuer ? "critical,CA:FALSE" : "critical,CA:TRUE");
         if (!alternative.empty()) extend(issuer, NID_subject_alt_name, alternative);

@@ -190,10 +190,11 @@ Task<Io> Wire::write(std::span<iovec>& pieces, std::chrono::nanoseconds gap, boo
 Task<Io> Wire::wait_output(SteadyTime deadline, bool until_input) {
     if (!awaiting_output_) {
         awaiting_output_ = true;
-        socket_.async_wait(asio::socket_base::wait_write, [self = shared_from_this()](const boost::system::error_code&) {
-            self->awaiting_output_ = false;
-            self->writer_.wake();
-        });
+        socket_.async_wait(asio::socket_base::wait_write,
+                           [self = shared_from_this()](const boost::system::error_code&) {
+                               self->awaiting_output_ = false;
+                               self->writer_.wake();
+                           });
     }
     wake_writer_on_input_ = until_input;
     co_await writer_.wait(deadline);

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <sys/uio.h>
-
 #include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
+#include <sys/uio.h>
+
 #include <memory>
 #include <span>
 #include <string_view>
@@ -80,7 +80,8 @@ private:
     void gone();
 
     IoThread& thread_;
-    boost::asio::basic_stream_socket<boost::asio::generic::stream_protocol, boost::asio::io_context::executor_type> socket_;
+    boost::asio::basic_stream_socket<boost::asio::generic::stream_protocol, boost::asio::io_context::executor_type>
+        socket_;
     int fd_;
     std::unique_ptr<char[]> buffer_;
     std::size_t capacity_ = 0, begin_ = 0, end_ = 0;
