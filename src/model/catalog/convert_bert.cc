@@ -28,7 +28,8 @@ public:
         TRY_ASSIGN(const std::string length_bytes, fs.read_range(path, 0, 8));
         std::uint64_t length = 0;
         if (length_bytes.size() == 8) std::memcpy(&length, length_bytes.data(), 8);
-        if (length == 0 || length > 64ull << 20 || length > size - 8) return fail(file.damaged("its header is damaged"));
+        if (length == 0 || length > 64ull << 20 || length > size - 8)
+            return fail(file.damaged("its header is damaged"));
         TRY_ASSIGN(const std::string header, fs.read_range(path, 8, length));
         auto parsed = json::parse_object(header);
         if (!parsed) return fail(file.damaged(parsed.error().message()));
@@ -41,7 +42,8 @@ public:
     /// The F32 bytes of a tensor that must have `values` values.
     Result<std::string> read(std::string_view name, std::uint64_t values) const {
         const json::value* entry = header_.if_contains(name);
-        if (entry == nullptr || !entry->is_object()) return fail(damaged(fmt::format("the tensor '{}' is missing", name)));
+        if (entry == nullptr || !entry->is_object())
+            return fail(damaged(fmt::format("the tensor '{}' is missing", name)));
         const json::Reader reader(entry->get_object(), std::string(name));
         TRY_ASSIGN(const std::string type, reader.required_string("dtype"));
         if (type != "F32") return fail(damaged(fmt::format("the tensor '{}' is {}, F32 is expected", name, type)));
@@ -52,7 +54,8 @@ public:
         const auto begin = static_cast<std::uint64_t>((*range)[0].get_int64());
         const auto end = static_cast<std::uint64_t>((*range)[1].get_int64());
         if (begin > end || end > data_bytes_ || end - begin != values * sizeof(float)) {
-            return fail(damaged(fmt::format("the tensor '{}' does not have the {} values that config.json implies", name, values)));
+            return fail(damaged(
+                fmt::format("the tensor '{}' does not have the {} values that config.json implies", name, values)));
         }
         return fs_->read_range(path_, data_offset_ + begin, end - begin);
     }
@@ -121,11 +124,12 @@ Result<Words> read_words(Fs& fs, const Path& path, const BertSizes& sizes) {
         words.types.push_back(kTokenNormal);
     }
     for (std::size_t i = 0; i < kSpecial.size(); ++i) {
-        if (!found[i]) return fail(invalid_argument(fmt::format("{} has no {}", path.filename().string(), kSpecial[i])));
+        if (!found[i])
+            return fail(invalid_argument(fmt::format("{} has no {}", path.filename().string(), kSpecial[i])));
     }
     if (words.tokens.size() != sizes.vocabulary) {
-        return fail(invalid_argument(fmt::format("{} has {} words, config.json says {}", path.filename().string(), words.tokens.size(),
-                                                 sizes.vocabulary)));
+        return fail(invalid_argument(fmt::format("{} has {} words, config.json says {}", path.filename().string(),
+                                                 words.tokens.size(), sizes.vocabulary)));
     }
     return words;
 }
@@ -178,9 +182,11 @@ std::uint16_t to_half(float value) {
     if (magnitude > 0x7f800000u) return static_cast<std::uint16_t>(sign | 0x7e00u);   // NaN
     if (magnitude >= 0x477ff000u) return static_cast<std::uint16_t>(sign | 0x7c00u);  // rounds to 65,520 or more
     if (magnitude < 0x38800000u) {
-        // Subnormal: adding 0.5 puts the unit of the half's last place, 2⁻²⁴, at the float's last place, rounding to even.
+        // Subnormal: adding 0.5 puts the unit of the half's last place, 2⁻²⁴, at the float's last place, rounding to
+        // even.
         const float shifted = std::bit_cast<float>(magnitude) + 0.5f;
-        return static_cast<std::uint16_t>(sign | (std::bit_cast<std::uint32_t>(shifted) - std::bit_cast<std::uint32_t>(0.5f)));
+        return static_cast<std::uint16_t>(sign |
+                                          (std::bit_cast<std::uint32_t>(shifted) - std::bit_cast<std::uint32_t>(0.5f)));
     }
     const std::uint32_t odd = (magnitude >> 13) & 1;
     return static_cast<std::uint16_t>(sign | ((magnitude - 0x38000000u + 0xfffu + odd) >> 13));
@@ -194,13 +200,15 @@ Result<GgufWriter::Written> convert_bert(Fs& fs, const BertFiles& source, const 
 
     GgufWriter out;
     add_metadata(out, sizes, words, source.name);
-    const auto add = [&](std::string from, std::string_view to, std::vector<std::uint64_t> dimensions, TensorType type) {
+    const auto add = [&](std::string from, std::string_view to, std::vector<std::uint64_t> dimensions,
+                         TensorType type) {
         std::uint64_t values = 1;
         for (const std::uint64_t dimension : dimensions) values *= dimension;
-        out.add_tensor(to, std::move(dimensions), type, [&weights, from = std::move(from), values, type]() -> Result<std::string> {
-            TRY_ASSIGN(std::string floats, weights.read(from, values));
-            return type == TensorType::kF16 ? to_halves(floats) : floats;
-        });
+        out.add_tensor(to, std::move(dimensions), type,
+                       [&weights, from = std::move(from), values, type]() -> Result<std::string> {
+                           TRY_ASSIGN(std::string floats, weights.read(from, values));
+                           return type == TensorType::kF16 ? to_halves(floats) : floats;
+                       });
     };
     const std::uint64_t hidden = sizes.hidden;
     add("embeddings.word_embeddings.weight", "token_embd.weight", {hidden, sizes.vocabulary}, TensorType::kF16);

@@ -79,9 +79,10 @@ Result<Sizes> read_sizes(Source& source) {
     Sizes sizes;
     std::memcpy(&sizes, bytes.data(), sizeof(Sizes));
     const auto within = [](std::int32_t value, std::int32_t max) { return value > 0 && value <= max; };
-    const bool plausible = sizes.version == 1 && within(sizes.hidden, 8192) && sizes.hidden % 32 == 0 && within(sizes.layers, 128) &&
-                           within(sizes.heads, 128) && sizes.hidden % sizes.heads == 0 && within(sizes.feed_forward, 65536) &&
-                           sizes.feed_forward % 32 == 0 && within(sizes.vocabulary, 1 << 22) && within(sizes.positions, 65536) &&
+    const bool plausible = sizes.version == 1 && within(sizes.hidden, 8192) && sizes.hidden % 32 == 0 &&
+                           within(sizes.layers, 128) && within(sizes.heads, 128) && sizes.hidden % sizes.heads == 0 &&
+                           within(sizes.feed_forward, 65536) && sizes.feed_forward % 32 == 0 &&
+                           within(sizes.vocabulary, 1 << 22) && within(sizes.positions, 65536) &&
                            within(sizes.types, 16) && sizes.block == 32 && within(sizes.pieces, sizes.vocabulary);
     if (!plausible) return fail(source.damaged("its sizes are not those of a sentence encoder"));
     for (const std::int32_t id : {sizes.bos, sizes.eos, sizes.pad, sizes.unknown}) {
@@ -104,7 +105,8 @@ Result<Vocabulary> read_vocabulary(Source& source, const Sizes& sizes) {
     std::memcpy(vocabulary.scores.data(), score_bytes.data(), score_bytes.size());
     vocabulary.pieces.reserve(count);
     for (std::size_t i = 0; i < count; ++i) {
-        if (offsets[i] > offsets[i + 1] || offsets[i + 1] > text.size()) return fail(source.damaged("its vocabulary is out of order"));
+        if (offsets[i] > offsets[i + 1] || offsets[i + 1] > text.size())
+            return fail(source.damaged("its vocabulary is out of order"));
         vocabulary.pieces.push_back(text.substr(offsets[i], offsets[i + 1] - offsets[i]));
     }
     return vocabulary;
@@ -183,18 +185,21 @@ Result<GgufWriter::Written> convert_e5(Fs& fs, const Path& source_path, const Pa
     const auto hidden = static_cast<std::uint64_t>(sizes.hidden);
     const auto feed_forward = static_cast<std::uint64_t>(sizes.feed_forward);
     Result<> problem;
-    const auto add = [&](const std::string& from, const std::string& to, std::vector<std::uint64_t> dimensions, TensorType type) {
+    const auto add = [&](const std::string& from, const std::string& to, std::vector<std::uint64_t> dimensions,
+                         TensorType type) {
         const auto found = directory.find(from);
         const std::uint8_t wanted = type == TensorType::kQ4_0 ? 1 : 0;
         if (found == directory.end() || found->second.type != wanted) {
-            if (problem) problem = fail(source.damaged(fmt::format("the tensor '{}' is missing or of another type", from)));
+            if (problem)
+                problem = fail(source.damaged(fmt::format("the tensor '{}' is missing or of another type", from)));
             return;
         }
         const TensorLayout layout = *tensor_layout(static_cast<std::uint32_t>(type));
         std::uint64_t values = 1;
         for (const std::uint64_t dimension : dimensions) values *= dimension;
         const std::uint64_t bytes = values / layout.weights * layout.bytes;
-        if (found->second.bytes < bytes && problem) problem = fail(source.damaged(fmt::format("the tensor '{}' is too short", from)));
+        if (found->second.bytes < bytes && problem)
+            problem = fail(source.damaged(fmt::format("the tensor '{}' is too short", from)));
         out.add_tensor(to, std::move(dimensions), type,
                        [&source, offset = found->second.offset, bytes] { return source.at(offset, bytes); });
     };

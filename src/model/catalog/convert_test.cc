@@ -1,9 +1,10 @@
+#include "model/catalog/convert.h"
+
 #include <gmock/gmock.h>
 
 #include <cmath>
 #include <limits>
 
-#include "model/catalog/convert.h"
 #include "model/catalog/gguf_reader.h"
 #include "model/catalog/internal/charsmap.h"
 #include "model/catalog/internal/test_support.h"
@@ -46,7 +47,11 @@ std::string tiny_e5(std::string_view drop = {}) {
         std::uint8_t type;
         std::uint32_t values;
     };
-    std::vector<Tensor> tensors = {{"emb.word", 1, 9 * 32}, {"emb.pos", 0, 8 * 32}, {"emb.type", 0, 2 * 32}, {"emb.ln.w", 0, 32}, {"emb.ln.b", 0, 32}};
+    std::vector<Tensor> tensors = {{"emb.word", 1, 9 * 32},
+                                   {"emb.pos", 0, 8 * 32},
+                                   {"emb.type", 0, 2 * 32},
+                                   {"emb.ln.w", 0, 32},
+                                   {"emb.ln.b", 0, 32}};
     for (int layer = 0; layer < 2; ++layer) {
         const std::string l = "l" + std::to_string(layer) + ".";
         for (const char* name : {"q", "k", "v", "ao"}) {
@@ -88,7 +93,8 @@ TEST(ConvertE5, CopiesBlocksUnderGgufNames) {
     EXPECT_EQ(header->arch_number("context_length"), 8u);
     EXPECT_EQ(header->arch_number("pooling_type"), 1u);
     EXPECT_EQ(header->string("tokenizer.ggml.model"), "t5");
-    EXPECT_THAT(header->find("tokenizer.ggml.tokens")->as_strings(), ::testing::ElementsAre("<s>", "<pad>", "</s>", "<unk>", "\u2581a", "b", "<mask>"));
+    EXPECT_THAT(header->find("tokenizer.ggml.tokens")->as_strings(),
+                ::testing::ElementsAre("<s>", "<pad>", "</s>", "<unk>", "\u2581a", "b", "<mask>"));
     EXPECT_EQ(header->number("tokenizer.ggml.eos_token_id"), 2u);
     EXPECT_EQ(header->tensors.size(), 5u + 2 * 16);
     // The word matrix keeps one row per piece, though the file has two rows more.
@@ -118,15 +124,17 @@ TEST(ConvertE5, RefusesDamage) {
 }
 
 TEST(ConvertE5, CarriesTheNormaliserOfTheRealTokenizer) {
-    EXPECT_EQ(crypto::sha256_hex(xlm_roberta_charsmap()), "0942789e0111452f1cc446f70036e26d24458c3c7858c53cc12ca4d87531279b");
+    EXPECT_EQ(crypto::sha256_hex(xlm_roberta_charsmap()),
+              "0942789e0111452f1cc446f70036e26d24458c3c7858c53cc12ca4d87531279b");
 }
 
 std::string safetensors(const std::vector<std::pair<std::string, std::vector<float>>>& tensors) {
     std::string header = "{", data;
     for (const auto& [name, values] : tensors) {
         if (header.size() > 1) header += ",";
-        header += "\"" + name + "\":{\"dtype\":\"F32\",\"shape\":[" + std::to_string(values.size()) + "],\"data_offsets\":[" +
-                  std::to_string(data.size()) + "," + std::to_string(data.size() + values.size() * 4) + "]}";
+        header += "\"" + name + "\":{\"dtype\":\"F32\",\"shape\":[" + std::to_string(values.size()) +
+                  "],\"data_offsets\":[" + std::to_string(data.size()) + "," +
+                  std::to_string(data.size() + values.size() * 4) + "]}";
         data.append(reinterpret_cast<const char*>(values.data()), values.size() * 4);
     }
     header += "}";
@@ -138,14 +146,18 @@ std::string safetensors(const std::vector<std::pair<std::string, std::vector<flo
 class ConvertBert : public ::testing::Test {
 protected:
     void SetUp() override {
-        testing::write(dir_ / "config.json", R"({"num_hidden_layers":1,"max_position_embeddings":16,"hidden_size":32,"intermediate_size":64,
+        testing::write(dir_ / "config.json",
+                       R"({"num_hidden_layers":1,"max_position_embeddings":16,"hidden_size":32,"intermediate_size":64,
             "num_attention_heads":4,"type_vocab_size":2,"vocab_size":7,"layer_norm_eps":1e-12})");
         testing::write(dir_ / "vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nword\n##s\n");
         const auto zeros = [](std::size_t count) { return std::vector<float>(count, 0.5f); };
-        tensors_ = {{"embeddings.word_embeddings.weight", zeros(7 * 32)}, {"embeddings.position_embeddings.weight", zeros(16 * 32)},
-                    {"embeddings.token_type_embeddings.weight", zeros(2 * 32)}, {"embeddings.LayerNorm.weight", zeros(32)},
+        tensors_ = {{"embeddings.word_embeddings.weight", zeros(7 * 32)},
+                    {"embeddings.position_embeddings.weight", zeros(16 * 32)},
+                    {"embeddings.token_type_embeddings.weight", zeros(2 * 32)},
+                    {"embeddings.LayerNorm.weight", zeros(32)},
                     {"embeddings.LayerNorm.bias", zeros(32)}};
-        for (const char* name : {"attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"}) {
+        for (const char* name :
+             {"attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"}) {
             tensors_.push_back({"encoder.layer.0." + std::string(name) + ".weight", zeros(32 * 32)});
             tensors_.push_back({"encoder.layer.0." + std::string(name) + ".bias", zeros(32)});
         }
@@ -160,7 +172,9 @@ protected:
     }
     std::string attempt() {
         testing::write(dir_ / "model.safetensors", safetensors(tensors_));
-        const auto written = convert_bert(machine_fs(), {dir_ / "config.json", dir_ / "vocab.txt", dir_ / "model.safetensors", "tiny"}, dir_ / "out.gguf");
+        const auto written =
+            convert_bert(machine_fs(), {dir_ / "config.json", dir_ / "vocab.txt", dir_ / "model.safetensors", "tiny"},
+                         dir_ / "out.gguf");
         return written ? "accepted" : written.error().message();
     }
     TempDir dir_;
@@ -203,9 +217,9 @@ TEST(ToHalf, RoundsLikeIeee) {
     EXPECT_EQ(to_half(65520.0f), 0x7c00);
     EXPECT_EQ(to_half(std::numeric_limits<float>::infinity()), 0x7c00);
     EXPECT_EQ(to_half(std::nanf("")) & 0x7e00, 0x7e00);
-    EXPECT_EQ(to_half(1.0f + 1.0f / 2048), 0x3c00);  // tie to even: down
-    EXPECT_EQ(to_half(1.0f + 3.0f / 2048), 0x3c02);  // tie to even: up
-    EXPECT_EQ(to_half(6.103515625e-05f), 0x0400);    // smallest normal
+    EXPECT_EQ(to_half(1.0f + 1.0f / 2048), 0x3c00);       // tie to even: down
+    EXPECT_EQ(to_half(1.0f + 3.0f / 2048), 0x3c02);       // tie to even: up
+    EXPECT_EQ(to_half(6.103515625e-05f), 0x0400);         // smallest normal
     EXPECT_EQ(to_half(5.9604644775390625e-08f), 0x0001);  // smallest subnormal
     EXPECT_EQ(to_half(2.9802322387695312e-08f), 0x0000);  // half of it: tie to even
     EXPECT_EQ(to_half(1e-10f), 0x0000);

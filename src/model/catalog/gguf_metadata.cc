@@ -1,5 +1,6 @@
-// What libllama takes on trust from a GGUF's metadata: it indexes the tokenizer's arrays by token without comparing their
-// lengths, reinterprets them without looking at their element type, and computes pointers into the normaliser table.
+// What libllama takes on trust from a GGUF's metadata: it indexes the tokenizer's arrays by token without comparing
+// their lengths, reinterprets them without looking at their element type, and computes pointers into the normaliser
+// table.
 #include <fmt/format.h>
 
 #include <array>
@@ -14,7 +15,8 @@ namespace {
 constexpr std::uint64_t kMaxLayers = 4096;
 constexpr std::uint64_t kMaxWidth = 1 << 24;
 
-Result<const GgufEntry*> array_of(const GgufHeader& header, std::string_view key, std::initializer_list<GgufType> elements) {
+Result<const GgufEntry*> array_of(const GgufHeader& header, std::string_view key,
+                                  std::initializer_list<GgufType> elements) {
     const GgufEntry* entry = header.find(key);
     if (entry == nullptr) return entry;
     if (entry->type != GgufType::kArray) {
@@ -23,7 +25,8 @@ Result<const GgufEntry*> array_of(const GgufHeader& header, std::string_view key
     for (const GgufType element : elements) {
         if (entry->element == element) return entry;
     }
-    return fail(invalid_argument(fmt::format("{} is an array of {}, not of what its readers expect", key, gguf_type_name(entry->element))));
+    return fail(invalid_argument(
+        fmt::format("{} is an array of {}, not of what its readers expect", key, gguf_type_name(entry->element))));
 }
 
 Result<> check_tokenizer(const GgufHeader& header) {
@@ -35,10 +38,12 @@ Result<> check_tokenizer(const GgufHeader& header) {
     };
     TRY_ASSIGN(const GgufEntry* scores, array_of(header, "tokenizer.ggml.scores", {GgufType::kFloat32}));
     TRY(same_length(scores));
-    TRY_ASSIGN(const GgufEntry* types, array_of(header, "tokenizer.ggml.token_type", {GgufType::kInt32, GgufType::kUint32}));
+    TRY_ASSIGN(const GgufEntry* types,
+               array_of(header, "tokenizer.ggml.token_type", {GgufType::kInt32, GgufType::kUint32}));
     TRY(same_length(types));
     TRY(array_of(header, "tokenizer.ggml.merges", {GgufType::kString}));
-    if (count > std::uint64_t{1} << 26) return fail(invalid_argument(fmt::format("a vocabulary of {} tokens is not plausible", count)));
+    if (count > std::uint64_t{1} << 26)
+        return fail(invalid_argument(fmt::format("a vocabulary of {} tokens is not plausible", count)));
 
     for (const GgufEntry& entry : header.metadata) {
         if (!entry.key.starts_with("tokenizer.ggml.") || !entry.key.ends_with("_token_id")) continue;
@@ -55,7 +60,8 @@ Result<> check_tokenizer(const GgufHeader& header) {
         std::uint32_t table = 0;
         if (charsmap->count >= sizeof(table)) std::memcpy(&table, charsmap->bytes.data(), sizeof(table));
         // u32 length, that many bytes of double array, then NUL-terminated replacement texts.
-        if (charsmap->count < sizeof(table) || table % 4 != 0 || table > charsmap->count - sizeof(table) || charsmap->bytes.back() != '\0') {
+        if (charsmap->count < sizeof(table) || table % 4 != 0 || table > charsmap->count - sizeof(table) ||
+            charsmap->bytes.back() != '\0') {
             return fail(invalid_argument("tokenizer.ggml.precompiled_charsmap is damaged"));
         }
     }
@@ -73,8 +79,10 @@ Result<> check_gguf_metadata(const GgufHeader& header) {
         std::string_view key;
         std::uint64_t max;
     };
-    static constexpr std::array<Bound, 4> kBounds = {
-        {{"block_count", kMaxLayers}, {"context_length", std::uint64_t{1} << 31}, {"embedding_length", kMaxWidth}, {"vocab_size", std::uint64_t{1} << 26}}};
+    static constexpr std::array<Bound, 4> kBounds = {{{"block_count", kMaxLayers},
+                                                      {"context_length", std::uint64_t{1} << 31},
+                                                      {"embedding_length", kMaxWidth},
+                                                      {"vocab_size", std::uint64_t{1} << 26}}};
     for (const auto& [key, max] : kBounds) {
         const std::string name = fmt::format("{}.{}", *architecture, key);
         if (header.find(name) == nullptr) continue;

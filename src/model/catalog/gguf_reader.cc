@@ -20,7 +20,7 @@ constexpr std::uint64_t kMaxTensors = 65'536;
 constexpr std::uint64_t kMaxKeyBytes = 65'535;
 constexpr std::uint64_t kMaxAlignment = 1 << 20;
 constexpr std::uint64_t kMaxHeaderBytes = 128ull << 20;
-constexpr std::uint64_t kSmallestEntry = 8 + 4 + 1;          // empty-ish key, type, one byte
+constexpr std::uint64_t kSmallestEntry = 8 + 4 + 1;           // empty-ish key, type, one byte
 constexpr std::uint64_t kSmallestTensor = 8 + 4 + 8 + 4 + 8;  // name, n_dims, one dimension, type, offset
 
 /// Names from the file appear in messages: shortened, without control characters.
@@ -51,8 +51,8 @@ public:
     template <class What>
     Result<std::string_view> take(std::uint64_t count, const What& what) {
         if (count > left_in_file()) {
-            return fail(invalid_argument(fmt::format("truncated: {} needs {} bytes at offset {}, the file has {}", describe(what),
-                                                     count, position_, file_bytes_)));
+            return fail(invalid_argument(fmt::format("truncated: {} needs {} bytes at offset {}, the file has {}",
+                                                     describe(what), count, position_, file_bytes_)));
         }
         if (count > prefix_.size() - position_) return fail(out_of_range("the header is longer than what was read"));
         const std::string_view taken = prefix_.substr(position_, count);
@@ -88,17 +88,19 @@ Result<> read_array(Cursor& cursor, GgufEntry& entry) {
     TRY_ASSIGN(const auto element, cursor.number<std::uint32_t>(what));
     entry.element = static_cast<GgufType>(element);
     if (entry.element == GgufType::kArray) {
-        return fail(invalid_argument(fmt::format("the array {} holds arrays, which no reader supports", shown(entry.key))));
+        return fail(
+            invalid_argument(fmt::format("the array {} holds arrays, which no reader supports", shown(entry.key))));
     }
     const std::size_t width = gguf_type_bytes(entry.element);
     if (width == 0 && entry.element != GgufType::kString) {
-        return fail(invalid_argument(fmt::format("the array {} has the unknown element type {}", shown(entry.key), element)));
+        return fail(
+            invalid_argument(fmt::format("the array {} has the unknown element type {}", shown(entry.key), element)));
     }
     TRY_ASSIGN(entry.count, cursor.number<std::uint64_t>(what));
     const std::uint64_t smallest = width == 0 ? 8 : width;
     if (entry.count > cursor.left_in_file() / smallest) {
-        return fail(invalid_argument(
-            fmt::format("the array {} claims {} elements, more than the file can hold", shown(entry.key), entry.count)));
+        return fail(invalid_argument(fmt::format("the array {} claims {} elements, more than the file can hold",
+                                                 shown(entry.key), entry.count)));
     }
     if (width != 0) {
         TRY_ASSIGN(const std::string_view bytes, cursor.take(entry.count * width, what));
@@ -148,11 +150,13 @@ Result<std::uint64_t> read_alignment(const GgufHeader& header) {
     const GgufEntry* entry = header.find("general.alignment");
     if (entry == nullptr) return kGgufDefaultAlignment;
     if (entry->type != GgufType::kUint32) {
-        return fail(invalid_argument(fmt::format("general.alignment is {}, it must be uint32", gguf_type_name(entry->type))));
+        return fail(
+            invalid_argument(fmt::format("general.alignment is {}, it must be uint32", gguf_type_name(entry->type))));
     }
     const std::uint64_t alignment = load<std::uint32_t>(entry->bytes);
     if (!std::has_single_bit(alignment) || alignment < 8 || alignment > kMaxAlignment) {
-        return fail(invalid_argument(fmt::format("general.alignment is {}, it must be a power of two from 8 to {}", alignment, kMaxAlignment)));
+        return fail(invalid_argument(
+            fmt::format("general.alignment is {}, it must be a power of two from 8 to {}", alignment, kMaxAlignment)));
     }
     return alignment;
 }
@@ -160,10 +164,13 @@ Result<std::uint64_t> read_alignment(const GgufHeader& header) {
 /// Product of the dimensions in bytes of this type; nothing on overflow.
 Result<std::uint64_t> tensor_bytes(const GgufTensor& tensor) {
     const auto layout = tensor_layout(tensor.type);
-    if (!layout) return fail(invalid_argument(fmt::format("tensor {} has the unknown type {}", shown(tensor.name), tensor.type)));
+    if (!layout)
+        return fail(
+            invalid_argument(fmt::format("tensor {} has the unknown type {}", shown(tensor.name), tensor.type)));
     if (tensor.dimensions.front() % layout->weights != 0) {
-        return fail(invalid_argument(fmt::format("tensor {} of type {} has rows of {} values, not a multiple of {}", shown(tensor.name),
-                                                 layout->name, tensor.dimensions.front(), layout->weights)));
+        return fail(invalid_argument(fmt::format("tensor {} of type {} has rows of {} values, not a multiple of {}",
+                                                 shown(tensor.name), layout->name, tensor.dimensions.front(),
+                                                 layout->weights)));
     }
     std::uint64_t values = 1;
     for (const std::uint64_t dimension : tensor.dimensions) {
@@ -183,15 +190,17 @@ Result<GgufTensor> read_tensor(Cursor& cursor, std::uint64_t index) {
     GgufTensor tensor;
     const auto unnamed = [index] { return fmt::format("tensor {}", index); };
     TRY_ASSIGN(const std::string_view name, cursor.string(unnamed));
-    if (name.empty() || name.size() > kGgufMaxTensorName || !text::is_utf8(name) || name.find('\0') != std::string_view::npos) {
-        return fail(invalid_argument(
-            fmt::format("tensor {} has a name of {} bytes; 1 to {} of text are allowed", index, name.size(), kGgufMaxTensorName)));
+    if (name.empty() || name.size() > kGgufMaxTensorName || !text::is_utf8(name) ||
+        name.find('\0') != std::string_view::npos) {
+        return fail(invalid_argument(fmt::format("tensor {} has a name of {} bytes; 1 to {} of text are allowed", index,
+                                                 name.size(), kGgufMaxTensorName)));
     }
     tensor.name = name;
     const auto what = [&] { return fmt::format("the entry of tensor {}", shown(tensor.name)); };
     TRY_ASSIGN(const auto dimensions, cursor.number<std::uint32_t>(what));
     if (dimensions == 0 || dimensions > kGgufMaxDimensions) {
-        return fail(invalid_argument(fmt::format("tensor {} has {} dimensions, 1 to 4 are allowed", shown(tensor.name), dimensions)));
+        return fail(invalid_argument(
+            fmt::format("tensor {} has {} dimensions, 1 to 4 are allowed", shown(tensor.name), dimensions)));
     }
     for (std::uint32_t i = 0; i < dimensions; ++i) {
         TRY_ASSIGN(const auto dimension, cursor.number<std::uint64_t>(what));
@@ -209,13 +218,13 @@ Result<> check_placement(const GgufHeader& header, std::uint64_t file_bytes) {
     const std::uint64_t data_bytes = file_bytes > header.data_offset ? file_bytes - header.data_offset : 0;
     for (const GgufTensor& tensor : header.tensors) {
         if (tensor.offset != expected) {
-            return fail(invalid_argument(fmt::format("tensor {} lies at offset {}, the one before it ends at {}", shown(tensor.name),
-                                                     tensor.offset, expected)));
+            return fail(invalid_argument(fmt::format("tensor {} lies at offset {}, the one before it ends at {}",
+                                                     shown(tensor.name), tensor.offset, expected)));
         }
         if (tensor.offset > data_bytes || tensor.bytes > data_bytes - tensor.offset) {
-            return fail(invalid_argument(
-                fmt::format("truncated: tensor {} needs {} bytes of data at offset {}, the file has {} ({} after its header)",
-                            shown(tensor.name), tensor.bytes, tensor.offset, file_bytes, data_bytes)));
+            return fail(invalid_argument(fmt::format(
+                "truncated: tensor {} needs {} bytes of data at offset {}, the file has {} ({} after its header)",
+                shown(tensor.name), tensor.bytes, tensor.offset, file_bytes, data_bytes)));
         }
         // No overflow: both are below the size of a file.
         expected = (tensor.offset + tensor.bytes + header.alignment - 1) / header.alignment * header.alignment;
@@ -308,10 +317,12 @@ Result<GgufHeader> parse_gguf(std::string_view prefix, std::uint64_t file_bytes)
     TRY_ASSIGN(const auto tensor_count, cursor.number<std::uint64_t>("the tensor count"));
     TRY_ASSIGN(const auto entry_count, cursor.number<std::uint64_t>("the metadata count"));
     if (tensor_count > kMaxTensors || tensor_count > cursor.left_in_file() / kSmallestTensor) {
-        return fail(invalid_argument(fmt::format("the header claims {} tensors, more than the file can hold", tensor_count)));
+        return fail(
+            invalid_argument(fmt::format("the header claims {} tensors, more than the file can hold", tensor_count)));
     }
     if (entry_count > kMaxEntries || entry_count > cursor.left_in_file() / kSmallestEntry) {
-        return fail(invalid_argument(fmt::format("the header claims {} metadata entries, more than the file can hold", entry_count)));
+        return fail(invalid_argument(
+            fmt::format("the header claims {} metadata entries, more than the file can hold", entry_count)));
     }
 
     std::unordered_set<std::string> keys;

@@ -51,9 +51,9 @@ struct GgufHeader {
     std::optional<std::uint64_t> arch_number(std::string_view key) const;
 };
 
-/// Reads a header from the first bytes of a file of `file_bytes`. Never reads outside `prefix`, never allocates more than
-/// a small multiple of it, and accepts nothing that ggml would refuse or trip over: every count, length, dimension, size
-/// and offset is checked with overflow in mind, and tensors must lie one after another inside the file.
+/// Reads a header from the first bytes of a file of `file_bytes`. Never reads outside `prefix`, never allocates more
+/// than a small multiple of it, and accepts nothing that ggml would refuse or trip over: every count, length,
+/// dimension, size and offset is checked with overflow in mind, and tensors must lie one after another inside the file.
 /// kInvalidArgument names the defect; kOutOfRange: sound so far, but `prefix` is too short and the file goes on.
 Result<GgufHeader> parse_gguf(std::string_view prefix, std::uint64_t file_bytes);
 

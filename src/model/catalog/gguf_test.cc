@@ -18,21 +18,28 @@ template <class T>
 std::string le(T value) {
     return std::string(reinterpret_cast<const char*>(&value), sizeof(value));
 }
-std::string str(std::string_view text) { return le<std::uint64_t>(text.size()) + std::string(text); }
+std::string str(std::string_view text) {
+    return le<std::uint64_t>(text.size()) + std::string(text);
+}
 constexpr std::uint32_t kU32 = 4, kF32 = 6, kStr = 8, kArr = 9;
 
-std::string entry(std::string_view key, std::uint32_t type, std::string_view value) { return str(key) + le(type) + std::string(value); }
+std::string entry(std::string_view key, std::uint32_t type, std::string_view value) {
+    return str(key) + le(type) + std::string(value);
+}
 std::string array(std::string_view key, std::uint32_t element, std::uint64_t count, std::string_view bytes) {
     return entry(key, kArr, le(element) + le(count) + std::string(bytes));
 }
-std::string tensor(std::string_view name, const std::vector<std::uint64_t>& dimensions, std::uint32_t type, std::uint64_t offset) {
+std::string tensor(std::string_view name, const std::vector<std::uint64_t>& dimensions, std::uint32_t type,
+                   std::uint64_t offset) {
     std::string out = str(name) + le(static_cast<std::uint32_t>(dimensions.size()));
     for (const std::uint64_t dimension : dimensions) out += le(dimension);
     return out + le(type) + le(offset);
 }
 /// A file by hand: header, metadata, directory, then `data` bytes after the padding.
-std::string file(const std::vector<std::string>& entries, const std::vector<std::string>& tensors, std::size_t data = 0) {
-    std::string out = "GGUF" + le(std::uint32_t{3}) + le<std::uint64_t>(tensors.size()) + le<std::uint64_t>(entries.size());
+std::string file(const std::vector<std::string>& entries, const std::vector<std::string>& tensors,
+                 std::size_t data = 0) {
+    std::string out =
+        "GGUF" + le(std::uint32_t{3}) + le<std::uint64_t>(tensors.size()) + le<std::uint64_t>(entries.size());
     for (const auto& bytes : entries) out += bytes;
     for (const auto& bytes : tensors) out += bytes;
     out.append((32 - out.size() % 32) % 32, '\0');
@@ -156,20 +163,25 @@ TEST(Gguf, NamesTheDefectInMetadata) {
     EXPECT_THAT(problem(file({kArchitecture, kArchitecture}, {})), HasSubstr("'general.architecture' appears twice"));
     EXPECT_THAT(problem(file({str("k") + le(kStr) + le(~0ull)}, {}, 64)), HasSubstr("the value of 'k'"));
     EXPECT_THAT(problem(file({le(~0ull)}, {}, 64)), HasSubstr("metadata entry 0"));
-    EXPECT_THAT(problem(file({array("k", kU32, ~0ull, "")}, {}, 64)), HasSubstr("claims 18446744073709551615 elements"));
+    EXPECT_THAT(problem(file({array("k", kU32, ~0ull, "")}, {}, 64)),
+                HasSubstr("claims 18446744073709551615 elements"));
     EXPECT_THAT(problem(file({array("k", kStr, 1ull << 61, "")}, {}, 64)), HasSubstr("elements"));
     EXPECT_THAT(problem(file({array("k", kArr, 1, "")}, {}, 64)), HasSubstr("holds arrays"));
     EXPECT_THAT(problem(file({array("k", 77, 1, "")}, {}, 64)), HasSubstr("unknown element type 77"));
     EXPECT_THAT(problem(file({array("k", kStr, 2, str("a") + le(~0ull))}, {}, 64)), HasSubstr("the array 'k'"));
     for (const std::uint32_t alignment : {0u, 1u, 4u, 33u, 1u << 30}) {
-        EXPECT_THAT(problem(file({kArchitecture, entry("general.alignment", kU32, le(alignment))}, {})), HasSubstr("power of two"));
+        EXPECT_THAT(problem(file({kArchitecture, entry("general.alignment", kU32, le(alignment))}, {})),
+                    HasSubstr("power of two"));
     }
-    EXPECT_THAT(problem(file({kArchitecture, entry("general.alignment", kF32, le(32.0f))}, {})), HasSubstr("must be uint32"));
+    EXPECT_THAT(problem(file({kArchitecture, entry("general.alignment", kF32, le(32.0f))}, {})),
+                HasSubstr("must be uint32"));
     EXPECT_EQ(problem(file({kArchitecture, entry("general.alignment", kU32, le(64u))}, {}, 64)), "accepted");
 }
 
 TEST(Gguf, NamesTheDefectInTensors) {
-    const auto one = [](const std::string& bytes, std::size_t data = 4096) { return problem(file({kArchitecture}, {bytes}, data)); };
+    const auto one = [](const std::string& bytes, std::size_t data = 4096) {
+        return problem(file({kArchitecture}, {bytes}, data));
+    };
     EXPECT_EQ(one(tensor("t", {32, 4}, 0, 0), 512), "accepted");
     EXPECT_THAT(one(tensor("t", {32, 4}, 0, 0), 511), HasSubstr("truncated: tensor 't' needs 512 bytes"));
     EXPECT_THAT(one(tensor("", {32}, 0, 0)), HasSubstr("a name of 0 bytes"));
@@ -186,8 +198,10 @@ TEST(Gguf, NamesTheDefectInTensors) {
     EXPECT_THAT(one(tensor("t", {33}, 2, 0)), HasSubstr("not a multiple of 32"));
     EXPECT_THAT(one(tensor("t", {32}, 0, 32)), HasSubstr("lies at offset 32"));
     EXPECT_THAT(one(tensor("t", {32}, 0, ~0ull)), HasSubstr("lies at offset"));
-    EXPECT_THAT(problem(file({kArchitecture}, {tensor("t", {32}, 0, 0), tensor("t", {32}, 0, 128)}, 512)), HasSubstr("'t' appears twice"));
-    EXPECT_THAT(problem(file({kArchitecture}, {tensor("a", {32}, 0, 0), tensor("b", {32}, 0, 64)}, 512)), HasSubstr("the one before it ends at 128"));
+    EXPECT_THAT(problem(file({kArchitecture}, {tensor("t", {32}, 0, 0), tensor("t", {32}, 0, 128)}, 512)),
+                HasSubstr("'t' appears twice"));
+    EXPECT_THAT(problem(file({kArchitecture}, {tensor("a", {32}, 0, 0), tensor("b", {32}, 0, 64)}, 512)),
+                HasSubstr("the one before it ends at 128"));
 }
 
 TEST(Gguf, NamesTheDefectInTheTokenizer) {
@@ -196,23 +210,31 @@ TEST(Gguf, NamesTheDefectInTheTokenizer) {
     EXPECT_EQ(with(array("tokenizer.ggml.scores", kF32, 2, le(0.f) + le(0.f))), "accepted");
     EXPECT_THAT(with(array("tokenizer.ggml.scores", kF32, 1, le(0.f))), HasSubstr("1 elements for 2 tokens"));
     EXPECT_THAT(with(array("tokenizer.ggml.scores", 0, 2, "ab")), HasSubstr("array of uint8"));
-    EXPECT_THAT(with(array("tokenizer.ggml.token_type", 5, 3, le(1) + le(1) + le(1))), HasSubstr("3 elements for 2 tokens"));
+    EXPECT_THAT(with(array("tokenizer.ggml.token_type", 5, 3, le(1) + le(1) + le(1))),
+                HasSubstr("3 elements for 2 tokens"));
     EXPECT_THAT(with(array("tokenizer.ggml.merges", kU32, 1, le(1u))), HasSubstr("merges"));
     EXPECT_THAT(with(entry("tokenizer.ggml.bos_token_id", kU32, le(2u))), HasSubstr("bos_token_id is 2"));
     EXPECT_THAT(with(entry("tokenizer.ggml.eos_token_id", kStr, str("x"))), HasSubstr("not a token number"));
     EXPECT_EQ(with(entry("tokenizer.ggml.eos_token_id", kU32, le(0xffffffffu))), "accepted");
-    EXPECT_THAT(problem(file({kArchitecture, entry("tokenizer.ggml.tokens", kU32, le(1u))}, {})), HasSubstr("must be an array"));
-    EXPECT_THAT(problem(file({kArchitecture, entry("llama.block_count", kU32, le(0u))}, {})), HasSubstr("llama.block_count"));
-    EXPECT_THAT(problem(file({kArchitecture, entry("llama.block_count", kStr, str("12"))}, {})), HasSubstr("llama.block_count"));
-    const auto charsmap = [&](const std::string& bytes) { return with(array("tokenizer.ggml.precompiled_charsmap", 0, bytes.size(), bytes)); };
+    EXPECT_THAT(problem(file({kArchitecture, entry("tokenizer.ggml.tokens", kU32, le(1u))}, {})),
+                HasSubstr("must be an array"));
+    EXPECT_THAT(problem(file({kArchitecture, entry("llama.block_count", kU32, le(0u))}, {})),
+                HasSubstr("llama.block_count"));
+    EXPECT_THAT(problem(file({kArchitecture, entry("llama.block_count", kStr, str("12"))}, {})),
+                HasSubstr("llama.block_count"));
+    const auto charsmap = [&](const std::string& bytes) {
+        return with(array("tokenizer.ggml.precompiled_charsmap", 0, bytes.size(), bytes));
+    };
     EXPECT_EQ(charsmap(le(4u) + le(7u) + std::string("x\0", 2)), "accepted");
     EXPECT_THAT(charsmap("abc"), HasSubstr("damaged"));
-    EXPECT_THAT(charsmap(le(400u) + le(7u) + std::string("x\0", 2)), HasSubstr("damaged"));  // the table would end outside
-    EXPECT_THAT(charsmap(le(4u) + le(7u) + "xy"), HasSubstr("damaged"));                     // no final NUL
+    EXPECT_THAT(charsmap(le(400u) + le(7u) + std::string("x\0", 2)),
+                HasSubstr("damaged"));                                    // the table would end outside
+    EXPECT_THAT(charsmap(le(4u) + le(7u) + "xy"), HasSubstr("damaged"));  // no final NUL
 }
 
 TEST(Gguf, MessagesShowNamesHarmlessly) {
-    const std::string message = problem(file({kArchitecture}, {tensor("a\x1b[31m\n" + std::string(40, 'x'), {32}, 99, 0)}, 128));
+    const std::string message =
+        problem(file({kArchitecture}, {tensor("a\x1b[31m\n" + std::string(40, 'x'), {32}, 99, 0)}, 128));
     EXPECT_THAT(message, HasSubstr("a?[31m?"));
     EXPECT_EQ(message.find('\n'), std::string::npos);
 }

@@ -83,7 +83,8 @@ void GgufWriter::add_tensor(std::string_view name, std::vector<std::uint64_t> di
     const TensorLayout layout = *tensor_layout(static_cast<std::uint32_t>(type));
     std::uint64_t values = 1;
     for (const std::uint64_t dimension : dimensions) values *= dimension;
-    tensors_.push_back({std::string(name), std::move(dimensions), type, values / layout.weights * layout.bytes, std::move(produce)});
+    tensors_.push_back(
+        {std::string(name), std::move(dimensions), type, values / layout.weights * layout.bytes, std::move(produce)});
 }
 
 std::string GgufWriter::header() const {
@@ -105,7 +106,8 @@ std::string GgufWriter::header() const {
     return out;
 }
 
-Result<GgufWriter::Written> GgufWriter::write(Fs& fs, const Path& path, const std::function<void(std::uint64_t)>& on_bytes) {
+Result<GgufWriter::Written> GgufWriter::write(Fs& fs, const Path& path,
+                                              const std::function<void(std::uint64_t)>& on_bytes) {
     TRY_ASSIGN(auto file, fs.create(path, 0644));
     crypto::Sha256Stream digest;
     Written written;
@@ -120,7 +122,8 @@ Result<GgufWriter::Written> GgufWriter::write(Fs& fs, const Path& path, const st
     for (const Tensor& tensor : tensors_) {
         TRY_ASSIGN(std::string bytes, tensor.produce());
         if (bytes.size() != tensor.bytes) {
-            return fail(internal_error(fmt::format("tensor '{}' came with {} bytes, its shape has {}", tensor.name, bytes.size(), tensor.bytes)));
+            return fail(internal_error(fmt::format("tensor '{}' came with {} bytes, its shape has {}", tensor.name,
+                                                   bytes.size(), tensor.bytes)));
         }
         bytes.append(padding(bytes.size()), '\0');
         TRY(append(bytes));

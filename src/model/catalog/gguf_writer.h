@@ -12,8 +12,8 @@
 
 namespace atrium::model {
 
-/// Writes a GGUF version 3 file: collect metadata and tensors, then write() once. Tensor bytes are produced one tensor at
-/// a time, so a model is never whole in memory. Not thread-safe; blocking.
+/// Writes a GGUF version 3 file: collect metadata and tensors, then write() once. Tensor bytes are produced one tensor
+/// at a time, so a model is never whole in memory. Not thread-safe; blocking.
 class GgufWriter {
 public:
     void add_string(std::string_view key, std::string_view value);

@@ -90,11 +90,14 @@ bool newer(const InstalledModel& a, const InstalledModel& b) {
 
 }  // namespace
 
-std::string_view task_name(ModelTask task) { return task == ModelTask::kChat ? "chat" : "embedding"; }
+std::string_view task_name(ModelTask task) {
+    return task == ModelTask::kChat ? "chat" : "embedding";
+}
 
 bool is_model_name(std::string_view text) {
     return !text.empty() && text.size() <= 100 && text.front() != '.' && std::ranges::all_of(text, [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+               c == '-';
     });
 }
 
@@ -142,7 +145,9 @@ Result<std::vector<InstalledModel>> ModelStore::list() const {
         }
         models.push_back(std::move(*model));
     }
-    std::ranges::sort(models, [](const InstalledModel& a, const InstalledModel& b) { return a.name != b.name ? a.name < b.name : newer(a, b); });
+    std::ranges::sort(models, [](const InstalledModel& a, const InstalledModel& b) {
+        return a.name != b.name ? a.name < b.name : newer(a, b);
+    });
     return models;
 }
 
@@ -151,11 +156,14 @@ Result<InstalledModel> ModelStore::find(std::string_view reference) const {
     const auto at = reference.find('@');
     const std::string_view name = reference.substr(0, at);
     for (const InstalledModel& model : models) {  // newest first
-        if (model.name == name && (at == std::string_view::npos || model.version == reference.substr(at + 1))) return model;
+        if (model.name == name && (at == std::string_view::npos || model.version == reference.substr(at + 1)))
+            return model;
     }
     std::string installed;
-    for (const InstalledModel& model : models) installed += fmt::format("{}{}@{}", installed.empty() ? "" : ", ", model.name, model.version);
-    return fail(not_found(fmt::format("the model '{}' is not installed; installed: {}", text::shorten(text::to_valid_utf8(reference), 100),
+    for (const InstalledModel& model : models)
+        installed += fmt::format("{}{}@{}", installed.empty() ? "" : ", ", model.name, model.version);
+    return fail(not_found(fmt::format("the model '{}' is not installed; installed: {}",
+                                      text::shorten(text::to_valid_utf8(reference), 100),
                                       installed.empty() ? "none (atrium pull --default installs two)" : installed))
                     .with_reason("model_not_found"));
 }
@@ -171,9 +179,11 @@ Result<> ModelStore::remove(std::string_view reference) {
 
 Result<> ModelStore::add(const InstalledModel& model) {
     if (!is_model_name(model.name) || !is_model_name(model.version) || !is_model_name(model.file.filename().string())) {
-        return fail(invalid_argument(fmt::format("'{}@{}' cannot be a model's name: letters, digits, '.', '_' and '-' only", model.name, model.version)));
+        return fail(invalid_argument(fmt::format(
+            "'{}@{}' cannot be a model's name: letters, digits, '.', '_' and '-' only", model.name, model.version)));
     }
-    return write_file_atomically(fs_, folder(model.name, model.version) / kManifest, json::serialize(to_json(model)) + "\n", 0644);
+    return write_file_atomically(fs_, folder(model.name, model.version) / kManifest,
+                                 json::serialize(to_json(model)) + "\n", 0644);
 }
 
 }  // namespace atrium::model

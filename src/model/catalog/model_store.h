@@ -16,12 +16,12 @@ enum class ModelTask { kChat, kEmbedding };
 
 /// How to talk to a model that brings no (usable) chat template of its own, and its default sampling.
 struct ModelDefaults {
-    std::string chat_template;        ///< jinja; empty: the one inside the file
-    std::vector<std::string> stop;    ///< added to every chat request
-    double temperature = -1;          ///< < 0: the API's default
-    std::string query_prefix;         ///< embeddings: "query: "
-    std::string passage_prefix;       ///< embeddings: "passage: "
-    bool small_builtin = false;       ///< the console says plainly that this is the small built-in model
+    std::string chat_template;      ///< jinja; empty: the one inside the file
+    std::vector<std::string> stop;  ///< added to every chat request
+    double temperature = -1;        ///< < 0: the API's default
+    std::string query_prefix;       ///< embeddings: "query: "
+    std::string passage_prefix;     ///< embeddings: "passage: "
+    bool small_builtin = false;     ///< the console says plainly that this is the small built-in model
 };
 
 /// One installed, immutable version of a model.
@@ -29,11 +29,11 @@ struct InstalledModel {
     std::string name;     ///< "gemma-3-270m"
     std::string version;  ///< "1"
     ModelTask task = ModelTask::kChat;
-    Path file;            ///< the GGUF
+    Path file;  ///< the GGUF
     std::string sha256;
     std::uint64_t bytes = 0;
     std::string licence;
-    std::string source;   ///< where it was taken from
+    std::string source;  ///< where it was taken from
     std::int64_t installed_at = 0;
     int context_length = 0;
     int embedding_dimensions = 0;  ///< 0 for chat models
@@ -41,7 +41,8 @@ struct InstalledModel {
 };
 json::object to_json(const InstalledModel& model);
 std::string_view task_name(ModelTask task);  ///< "chat", "embedding"
-/// Whether text may be a model's name or version, and so a folder's: [A-Za-z0-9._-], not starting with a dot, ≤ 100 bytes.
+/// Whether text may be a model's name or version, and so a folder's: [A-Za-z0-9._-], not starting with a dot, ≤ 100
+/// bytes.
 bool is_model_name(std::string_view text);
 
 /// The models under `$ATRIUM_HOME/models`: one folder per name@version with the file and model.json, written last and

@@ -1,8 +1,9 @@
+#include "model/catalog/model_store.h"
+
 #include <gmock/gmock.h>
 
 #include "model/catalog/default_catalog.h"
 #include "model/catalog/internal/test_support.h"
-#include "model/catalog/model_store.h"
 
 namespace atrium::model {
 namespace {
@@ -25,8 +26,12 @@ protected:
         model.installed_at = at;
         model.context_length = 512;
         model.embedding_dimensions = 384;
-        model.defaults = {.chat_template = "{{ messages }}", .stop = {"\nUser:"}, .temperature = 0, .query_prefix = "query: ",
-                          .passage_prefix = "passage: ", .small_builtin = true};
+        model.defaults = {.chat_template = "{{ messages }}",
+                          .stop = {"\nUser:"},
+                          .temperature = 0,
+                          .query_prefix = "query: ",
+                          .passage_prefix = "passage: ",
+                          .small_builtin = true};
         testing::write(model.file, "bytes");
         EXPECT_TRUE(store_.add(model));
         return model;
@@ -133,7 +138,8 @@ TEST(Catalog, EntriesAreComplete) {
     for (const std::string& name : default_models()) {
         const auto entry = find_entry(name);
         ASSERT_TRUE(entry);
-        EXPECT_TRUE(std::holds_alternative<PackageSource>(entry->sources.back())) << "the last source of a default model is a package";
+        EXPECT_TRUE(std::holds_alternative<PackageSource>(entry->sources.back()))
+            << "the last source of a default model is a package";
     }
     std::uint64_t parts = 0;
     for (const PackagePiece& piece : std::get<PackageSource>(find_entry("gemma-3-270m")->sources.back()).pieces) {
@@ -153,7 +159,8 @@ TEST(Catalog, ReadsReferences) {
     EXPECT_EQ(source.revision, "abc123");
     EXPECT_EQ(std::get<HubSource>(find_entry("modelscope://a/b/c.gguf")->sources[0]).revision, "master");
     EXPECT_TRUE(std::holds_alternative<LocalSource>(find_entry("./models/x.gguf")->sources[0]));
-    for (const char* bad : {"hf://", "hf://a/b", "hf://a/b/c.bin", "hf://a//c.gguf", "hf://a/../c.gguf", "hf://a/b/c.gguf@", "hf://a/b/c.gguf@x y"}) {
+    for (const char* bad : {"hf://", "hf://a/b", "hf://a/b/c.bin", "hf://a//c.gguf", "hf://a/../c.gguf",
+                            "hf://a/b/c.gguf@", "hf://a/b/c.gguf@x y"}) {
         EXPECT_EQ(find_entry(bad).error().code(), Code::kInvalidArgument) << bad;
     }
     EXPECT_THAT(find_entry("qwen3-0.6").error().message(), HasSubstr("did you mean 'qwen3-0.6b'"));

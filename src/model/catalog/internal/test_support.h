@@ -30,7 +30,9 @@ private:
     Path path_;
 };
 
-inline std::string read(const Path& path) { return machine_fs().read_file(path, 64 << 20).value(); }
+inline std::string read(const Path& path) {
+    return machine_fs().read_file(path, 64 << 20).value();
+}
 inline void write(const Path& path, std::string_view bytes) {
     std::filesystem::create_directories(path.parent_path());
     std::ofstream(path, std::ios::binary) << bytes;  // no fsync: hundreds of these in one test
@@ -51,8 +53,10 @@ inline std::string small_gguf(std::string_view directory) {
     writer.add_i32s("tokenizer.ggml.token_type", {3, 3, 1, 1});
     writer.add_u32("tokenizer.ggml.bos_token_id", 0);
     writer.add_u32("tokenizer.ggml.eos_token_id", 1);
-    writer.add_tensor("token_embd.weight", {64, 4}, TensorType::kQ4_0, [] { return Result<std::string>(std::string(4 * 2 * 18, 'w')); });
-    writer.add_tensor("output_norm.weight", {64}, TensorType::kF32, [] { return Result<std::string>(std::string(64 * 4, '\0')); });
+    writer.add_tensor("token_embd.weight", {64, 4}, TensorType::kQ4_0,
+                      [] { return Result<std::string>(std::string(4 * 2 * 18, 'w')); });
+    writer.add_tensor("output_norm.weight", {64}, TensorType::kF32,
+                      [] { return Result<std::string>(std::string(64 * 4, '\0')); });
     const Path path = Path(directory) / "small.gguf";
     EXPECT_TRUE(writer.write(machine_fs(), path));
     return read(path);
