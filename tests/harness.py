@@ -40,7 +40,7 @@ class Server:
         environment = {
             **os.environ, "ATRIUM_HOME": str(self.home), "ATRIUM_ADMIN_KEY": self.key,
             "ATRIUM__KNOWLEDGE__SAMPLE": "true" if self.sample else "false",
-            "ATRIUM__LIMITS__REQUESTS_PER_MINUTE": "10000000", "ATRIUM__LIMITS__CONCURRENT": "256", **self.environment,
+            "ATRIUM__LIMITS__REQUESTS_PER_MINUTE": "0", "ATRIUM__LIMITS__CONCURRENT": "0", **self.environment,
         }
         self.log = open(self.home / "server.log", "ab")
         self.process = subprocess.Popen([BINARY, "serve", "--listen", "127.0.0.1:0"], env=environment,

@@ -64,8 +64,9 @@ Admission::Decision Admission::admit(const app::Principal& principal) {
     bucket->tokens = std::min(capacity, bucket->tokens + elapsed * per_second);
     bucket->refilled = now;
 
+    const bool rate_limited = limits_.requests_per_minute > 0;  // 0 switches a limit off
     Decision decision{fail(resource_exhausted("")), {}};
-    if (bucket->running >= limits_.concurrent) {
+    if (limits_.concurrent > 0 && bucket->running >= limits_.concurrent) {
         decision.permit = fail(
             resource_exhausted(
                 fmt::format("Concurrency limit reached for key {}: {} requests at the same time (limits.concurrent). "
@@ -73,7 +74,7 @@ Admission::Decision Admission::admit(const app::Principal& principal) {
                             whose(principal), limits_.concurrent))
                 .with_reason("concurrency_limit_exceeded"));
         add_retry(decision, milliseconds(1000));
-    } else if (bucket->tokens < 1) {
+    } else if (rate_limited && bucket->tokens < 1) {
         const auto wait = time_for(1 - bucket->tokens, per_second);
         decision.permit =
             fail(resource_exhausted(fmt::format("Rate limit reached for key {}: {} requests per minute "
@@ -82,10 +83,11 @@ Admission::Decision Admission::admit(const app::Principal& principal) {
                      .with_reason("rate_limit_exceeded"));
         add_retry(decision, wait);
     } else {
-        bucket->tokens -= 1;
+        if (rate_limited) bucket->tokens -= 1;
         ++bucket->running;
         decision.permit = Permit(this, bucket);
     }
+    if (!rate_limited) return decision;
     decision.headers.emplace_back("x-ratelimit-limit-requests", std::to_string(limits_.requests_per_minute));
     decision.headers.emplace_back("x-ratelimit-remaining-requests",
                                   std::to_string(static_cast<std::int64_t>(std::floor(bucket->tokens))));

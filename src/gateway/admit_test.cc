@@ -38,6 +38,15 @@ TEST(Admission, AMinutesWorthAtOnceThenEvenly) {
     EXPECT_FALSE(admission.admit(caller("k")).permit);
 }
 
+TEST(Admission, ZeroSwitchesALimitOff) {
+    ManualClock clock;
+    Admission admission({0, 0}, clock);
+    std::vector<Admission::Decision> running;
+    for (int i = 0; i < 1000; ++i) running.push_back(admission.admit(caller("k")));
+    for (const auto& decision : running) ASSERT_TRUE(decision.permit);
+    EXPECT_EQ(header(running.back(), "x-ratelimit-limit-requests"), "(none)");
+}
+
 TEST(Admission, TellsLimitRemainingAndReset) {
     ManualClock clock;
     Admission admission({600, 10}, clock);
