@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 #include <utility>
 
 #include "app/knowledge/internal/codec.h"
@@ -17,9 +18,9 @@ constexpr std::size_t kPerLeg = 50;
 constexpr std::size_t kScored = 20;
 /// Share of meaning against words in the score.
 constexpr double kDenseShare = 0.6;
-/// The smallest fused difference that a score may overturn; see rank().
+/// Passages are ordered by this share of their fused rank, and of their score for the rest.
 constexpr double kFusedShare = 0.5;
-constexpr double kBestFused = 2.0 / 61;
+constexpr double kBestFused = 2.0 / 61;  ///< first in both legs
 
 std::string searchable_text(const StoredChunk& chunk) {
     std::string text = chunk.filename;
@@ -147,8 +148,12 @@ Result<> Retriever::scan(SearchResult& result, const SearchRequest& request, con
         if (a.order != b.order) return a.order > b.order;
         return std::tie(a.passage.chunk.file_id, a.passage.chunk.ordinal) < std::tie(b.passage.chunk.file_id, b.passage.chunk.ordinal);
     });
+    // Scores never rise along the list: what ranks higher fits at least as well as what follows it.
+    for (std::size_t i = ordered.size(); i > 1; --i) {
+        ordered[i - 2].passage.score = std::max(ordered[i - 2].passage.score, ordered[i - 1].passage.score);
+    }
     for (auto& ranked : ordered) {
-        if (ranked.passage.score < request.score_threshold) continue;
+        if (ranked.passage.score < request.score_threshold) break;
         if (result.passages.size() == static_cast<std::size_t>(request.limit)) break;
         result.passages.push_back(std::move(ranked.passage));
     }
