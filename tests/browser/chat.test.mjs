@@ -11,10 +11,9 @@ async function plainChat(options) {
 
 test('a stream grows, stops on demand, and can be asked for again', async () => {
   const page = await plainChat();
-  await page.locator('.composer textarea').fill('Count from one to two hundred in words.');
+  await page.locator('.composer textarea').fill('Write a very long story about the keeper of a lighthouse, with many details about each of the seven days of a week.');
   await page.keyboard.press('Enter');
   await page.locator('article.answer[data-state=streaming] .md').waitFor({ timeout: ANSWER_MS });
-  await shot(page, 'streaming-en-light-1280');
   await page.getByRole('button', { name: 'Stop' }).click();
   const answer = page.locator('article.answer[data-state=stopped]');
   await answer.waitFor();
@@ -26,6 +25,7 @@ test('a stream grows, stops on demand, and can be asked for again', async () => 
   await page.getByRole('button', { name: 'Answer again' }).click();
   await page.locator('article.answer[data-state=streaming] .md').waitFor({ timeout: ANSWER_MS });
   assert.equal(await page.locator('article.answer').count(), 1, 'the new answer takes the place of the old');
+  await shot(page, 'streaming-en-light-1280');
   await page.keyboard.press('Escape');
   await page.locator('article.answer[data-state=stopped]').waitFor();
   await leave(page);

@@ -83,7 +83,7 @@ test('a base is created, filled by drag and drop, searched, asked and deleted', 
   await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click();
   await row('torn-bad.pdf').waitFor({ state: 'detached' });
 
-  await page.getByRole('button', { name: 'Delete' }).click();
+  await page.getByRole('main').getByRole('button', { name: 'Delete', exact: true }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
   await page.getByRole('heading', { name: 'Knowledge', exact: true }).waitFor();
   assert.equal(await page.getByRole('link', { name }).count(), 0);
