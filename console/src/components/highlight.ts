@@ -28,6 +28,11 @@ export function locateQuote(text: string, quote: string, start: number, end: num
   return match ? { start: match.index, end: match.index + match[0].length } : null;
 }
 
+// Words that stand in every passage: marking them would drown the others.
+const COMMON = new Set(
+  'a an and are as at be by can did do does for from has have how i in is it its my of on or that the this to was what when where which who why will with you your'.split(' '),
+);
+
 /** The words of a query worth marking in a hit: Latin words of two letters or more, and runs of CJK as bigrams. */
 export function queryTerms(query: string): string[] {
   const terms = new Set<string>();
@@ -36,7 +41,7 @@ export function queryTerms(query: string): string[] {
       const characters = [...run];
       for (let i = 0; i + 1 < characters.length; i++) terms.add(`${characters[i]}${characters[i + 1]}`);
       if (characters.length === 1) terms.add(run);
-    } else if (run.length > 1) {
+    } else if (run.length > 1 && !COMMON.has(run)) {
       terms.add(run);
     }
   }
