@@ -45,11 +45,12 @@ struct Evidence {
     double best = 0;                  ///< score of the best sentence, chosen or not
 };
 
-/// Thresholds of `choose_evidence`, calibrated on SQuAD and CMRC questions with and without their paragraph in the store
-/// (see README.md).
+/// Thresholds of `choose_evidence`. Measured with multilingual-e5-small on 50 SQuAD and CMRC questions whose paragraph is
+/// in the store and 50 whose is not: 0.56 answers 98 % of the first and abstains on 90 % of the second; by words
+/// alone 0.45 does 92 % and 96 %.
 struct EvidenceThresholds {
-    double answer = 0.5;        ///< below: abstain
-    double answer_words = 0.6;  ///< the same when only words were compared
+    double answer = 0.56;       ///< below: abstain
+    double answer_words = 0.45; ///< the same when only words were compared
     double relative = 0.85;     ///< further sentences need this share of the best score
     std::size_t count = 3;
 };
