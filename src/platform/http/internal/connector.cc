@@ -31,10 +31,33 @@ void StopGuard::OnStop::operator()() const {
     });
 }
 
-Result<std::shared_ptr<const tls::Trust>> Connector::trust() {
+ThreadPool& Connector::helpers() {
     std::scoped_lock lock(mutex_);
-    if (!trust_) trust_ = tls::Trust::load(ca_file_);
+    if (!helpers_) helpers_ = std::make_unique<ThreadPool>("http-helper", 2, 256);
+    return *helpers_;
+}
+
+Result<std::shared_ptr<const tls::Trust>> Connector::trust() {
+    {
+        std::scoped_lock lock(mutex_);
+        if (trust_) return *trust_;
+    }
+    auto loaded = tls::Trust::load(ca_file_);
+    std::scoped_lock lock(mutex_);
+    if (!trust_) trust_ = std::move(loaded);
     return *trust_;
+}
+
+Task<Result<std::shared_ptr<const tls::Trust>>> Connector::load_trust() {
+    bool loaded = false;
+    {
+        std::scoped_lock lock(mutex_);
+        loaded = trust_.has_value();
+    }
+    if (loaded) co_return trust();
+    // Parsing the system's authorities takes some 40 ms, far too long for an io thread.
+    auto load = [this] { return trust(); };
+    co_return co_await offload(helpers(), load);
 }
 
 Task<Result<std::vector<Connector::Address>>> Connector::resolve(const Url& url, SteadyTime deadline, StopToken stop) {
@@ -72,26 +95,21 @@ Task<Result<std::vector<Connector::Address>>> Connector::resolve(const Url& url,
     auto lookup = std::make_shared<Lookup>();
     lookup->host = url.host;
     lookup->port = std::to_string(url.port);
-    bool queued = false;
-    {
-        std::scoped_lock lock(mutex_);
-        if (!resolvers_) resolvers_ = std::make_unique<ThreadPool>("dns", 2, 256);
-        queued = resolvers_->post([lookup] {
-            addrinfo hints{};
-            hints.ai_socktype = SOCK_STREAM;
-            hints.ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV;
-            addrinfo* list = nullptr;
-            lookup->error = ::getaddrinfo(lookup->host.c_str(), lookup->port.c_str(), &hints, &list);
-            for (const addrinfo* at = list; at; at = at->ai_next) {
-                Address address;
-                std::memcpy(&address.storage, at->ai_addr, at->ai_addrlen);
-                address.size = at->ai_addrlen;
-                lookup->found.push_back(address);
-            }
-            if (list) ::freeaddrinfo(list);
-            lookup->done.set();
-        });
-    }
+    const bool queued = helpers().post([lookup] {
+        addrinfo hints{};
+        hints.ai_socktype = SOCK_STREAM;
+        hints.ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV;
+        addrinfo* list = nullptr;
+        lookup->error = ::getaddrinfo(lookup->host.c_str(), lookup->port.c_str(), &hints, &list);
+        for (const addrinfo* at = list; at; at = at->ai_next) {
+            Address address;
+            std::memcpy(&address.storage, at->ai_addr, at->ai_addrlen);
+            address.size = at->ai_addrlen;
+            lookup->found.push_back(address);
+        }
+        if (list) ::freeaddrinfo(list);
+        lookup->done.set();
+    });
     if (!queued) co_return fail(unavailable("too many host names are being resolved, please retry"));
     if (!co_await lookup->done.wait(deadline - std::chrono::steady_clock::now(), stop)) {
         if (stop.stop_requested()) co_return fail(cancelled("the request was stopped"));
@@ -134,7 +152,7 @@ Task<Result<std::unique_ptr<Channel>>> Connector::connect(Url url, std::chrono::
             continue;
         }
         if (url.scheme == "https") {
-            CO_TRY_ASSIGN(auto authorities, trust());
+            CO_TRY_ASSIGN(auto authorities, co_await load_trust());
             CO_TRY(co_await channel->start_tls(std::move(authorities), url.host, deadline));
         }
         co_return channel;

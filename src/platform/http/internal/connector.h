@@ -31,8 +31,8 @@ private:
     std::optional<StopCallback<OnStop>> callback_;
 };
 
-/// Opens connections: names are resolved on threads of its own (getaddrinfo blocks), addresses tried in turn. Shared
-/// by all io threads; thread-safe.
+/// Opens connections: names are resolved and authorities loaded on threads of its own, as both block; addresses are
+/// tried in turn. Shared by all io threads; thread-safe.
 class Connector {
 public:
     explicit Connector(std::string ca_file) : ca_file_(std::move(ca_file)) {}
@@ -43,12 +43,14 @@ public:
 private:
     struct Address;
     Task<Result<std::vector<Address>>> resolve(const Url& url, SteadyTime deadline, StopToken stop);
-    Result<std::shared_ptr<const tls::Trust>> trust();
+    Result<std::shared_ptr<const tls::Trust>> trust();  ///< blocks the first time
+    Task<Result<std::shared_ptr<const tls::Trust>>> load_trust();
+    ThreadPool& helpers();
 
     const std::string ca_file_;
     std::mutex mutex_;
-    std::unique_ptr<ThreadPool> resolvers_;
     std::optional<Result<std::shared_ptr<const tls::Trust>>> trust_;
+    std::unique_ptr<ThreadPool> helpers_;  ///< last: its threads are joined before anything they use is gone
 };
 
 }  // namespace atrium::http::internal
