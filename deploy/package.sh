@@ -59,7 +59,11 @@ lay_out "$deb/usr"
 patchelf --remove-rpath "$deb/usr/bin/atrium"
 mkdir -p "$deb/DEBIAN" "$deb/lib/systemd/system"
 install -m 644 deploy/systemd/atrium.service "$deb/lib/systemd/system/atrium.service"
-depends=$(for binary in "$build/bin/atrium" "$build"/lib/*.so; do needed "$binary"; done | awk '{ print $2 }' | sort -u |
+# Only what is linked directly: the libraries' own packages know their dependencies.
+depends=$(for binary in "$build/bin/atrium" "$build"/lib/*.so; do
+    direct=$(patchelf --print-needed "$binary")
+    needed "$binary" | while read -r library path; do grep -qxF "$library" <<<"$direct" && echo "$path" || true; done
+  done | grep -v "/$llama/" | sort -u |
   while read -r path; do
     dpkg-query -S "$path" 2>/dev/null || dpkg-query -S "$(realpath "$path")" 2>/dev/null || dpkg-query -S "/usr$path" 2>/dev/null || true
   done | sed 's/:.*//' | sort -u | paste -sd, | sed 's/,/, /g')
