@@ -14,7 +14,7 @@ test('a stream grows, stops on demand, and can be asked for again', async () => 
   await page.locator('.composer textarea').fill('Continue counting up to three hundred without stopping: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,');
   await page.keyboard.press('Enter');
   await page.locator('article.answer[data-state=streaming] .md').waitFor({ timeout: ANSWER_MS });
-  await page.getByRole('button', { name: 'Stop' }).click();
+  await page.getByRole('button', { name: 'Stop', exact: true }).click();
   const answer = page.locator('article.answer[data-state=stopped]');
   await answer.waitFor();
   const text = await answer.locator('.md').innerText();
