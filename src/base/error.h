@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -42,19 +43,23 @@ Code code_from_http(int status);
 /// `message` is safe to show to the client: it says what failed, on what, and what to do, and holds neither
 /// secrets nor another tenant's data. What only an operator may see goes into `cause`, which is logged and
 /// never sent. `field` names the offending request field ("messages[0].role"), `reason` is the machine
-/// readable detail that wire dialects carry ("model_not_found"). Thread-compatible.
+/// readable detail that wire dialects carry ("model_not_found"), `retry_after` when another try may succeed.
+/// Thread-compatible.
 class [[nodiscard]] Error {
 public:
     Error(Code code, std::string message) : code_(code), message_(std::move(message)) {}
 
     Error&& with_field(std::string field) && { field_ = std::move(field); return std::move(*this); }
     Error&& with_reason(std::string reason) && { reason_ = std::move(reason); return std::move(*this); }
+    Error&& with_retry_after(std::chrono::milliseconds wait) && { retry_after_ = wait; return std::move(*this); }
     Error&& with_cause(const Error& cause) && { cause_ = std::make_shared<const Error>(cause); return std::move(*this); }
 
     Code code() const { return code_; }
     const std::string& message() const { return message_; }
     const std::string& field() const { return field_; }
     const std::string& reason() const { return reason_; }
+    /// How long whoever failed asks to be left alone (an upstream's Retry-After); 0: it did not say.
+    std::chrono::milliseconds retry_after() const { return retry_after_; }
     const Error* cause() const { return cause_.get(); }
 
     /// "not_found: no model 'x' (caused by unavailable: …)". For logs only.
@@ -65,6 +70,7 @@ private:
     std::string message_;
     std::string field_;
     std::string reason_;
+    std::chrono::milliseconds retry_after_{0};
     std::shared_ptr<const Error> cause_;
 };
 

@@ -37,6 +37,12 @@ TEST(Error, CauseIsInTheLogTextAndNotInTheMessage) {
     EXPECT_EQ(error.to_string(), "unavailable: the model is starting (caused by internal: exit 139)");
 }
 
+TEST(Error, SaysWhenAnotherTryMaySucceed) {
+    EXPECT_EQ(unavailable("starting").retry_after().count(), 0);
+    const Error error = resource_exhausted("slow down").with_retry_after(std::chrono::milliseconds(1500)).with_reason("x");
+    EXPECT_EQ(error.retry_after().count(), 1500);
+}
+
 TEST(Error, ErrnoNamesTheObject) {
     const Error error = from_errno(ENOSPC, "write '/x'");
     EXPECT_EQ(error.code(), Code::kResourceExhausted);
