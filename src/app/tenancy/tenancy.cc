@@ -82,7 +82,15 @@ Result<> insert_key(sql::Session& session, const ApiKey& key, const std::string&
 }
 
 Principal principal_of(const ApiKey& key) {
-    return {key.project, key.id, key.name, key.admin};
+    Principal principal{key.project, key.id, key.name, key.admin, std::string(Tenancy::kDefaultOrganisation),
+                        key.admin};
+    if (key.admin) principal.scopes = ScopeSet::all();
+    auto policy = std::make_shared<KeyPolicy>();
+    policy->subjects = {{SubjectKind::kKey, key.id, {}, {}},
+                        {SubjectKind::kProject, key.project, {}, {}},
+                        {SubjectKind::kOrganisation, principal.organisation, {}, {}}};
+    principal.policy = std::move(policy);
+    return principal;
 }
 
 }  // namespace

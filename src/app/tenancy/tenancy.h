@@ -7,19 +7,12 @@
 #include <string_view>
 #include <vector>
 
+#include "app/tenancy/principal.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "platform/sql/database.h"
 
 namespace atrium::app {
-
-/// Who calls: the outcome of authentication, carried through every layer. Every query below filters by `project`.
-struct Principal {
-    std::string project;  ///< "proj_…"
-    std::string key_id;   ///< "key_…"
-    std::string key_name;
-    bool admin = false;  ///< may manage projects, keys, and see operations data
-};
 
 struct Project {
     std::string id;
@@ -41,6 +34,7 @@ struct ApiKey {
 class Tenancy {
 public:
     static constexpr std::string_view kDefaultProject = "proj_default";
+    static constexpr std::string_view kDefaultOrganisation = "org_default";
 
     Tenancy(sql::Database& database, const Clock& clock);
     ~Tenancy();
