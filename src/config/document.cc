@@ -19,6 +19,12 @@ class Reader {
 public:
     explicit Reader(std::string file) : file_(std::move(file)) {}
 
+    Document::Item take_one(const ListSpec& spec, const YAML::Node& node, std::vector<std::string>& problems) {
+        Document::Item item = take_item(spec, node);
+        problems.insert(problems.end(), document_.problems.begin(), document_.problems.end());
+        return item;
+    }
+
     Document take(const YAML::Node& root) {
         if (root.IsNull() || !root.IsDefined()) return std::move(document_);
         if (!root.IsMap()) {
@@ -30,9 +36,12 @@ public:
     }
 
 private:
-    std::string where(const YAML::Node& node) const { return fmt::format("{}:{}", file_, node.Mark().line + 1); }
+    /// Empty when the text is no file of anybody's.
+    std::string where(const YAML::Node& node) const {
+        return file_.empty() ? std::string() : fmt::format("{}:{}", file_, node.Mark().line + 1);
+    }
     void problem(const YAML::Node& node, const std::string& text) {
-        document_.problems.push_back(fmt::format("{}: {}", where(node), text));
+        document_.problems.push_back(file_.empty() ? text : fmt::format("{}: {}", where(node), text));
     }
 
     void take_section(const YAML::Node& name_node, const YAML::Node& node) {
@@ -54,28 +63,57 @@ private:
     }
 
     void take_list(const ListSpec& spec, const YAML::Node& node) {
-        if (node.IsNull()) return;
-        if (!node.IsSequence()) return problem(node, fmt::format("'{}' must be a list", spec.key));
+        if (!node.IsNull()) document_.lists[spec.key] = take_items(spec, node);
+    }
+
+    std::vector<Document::Item> take_items(const ListSpec& spec, const YAML::Node& node) {
+        std::vector<Document::Item> items;
+        if (!node.IsSequence()) {
+            problem(node, fmt::format("'{}' must be a list", spec.key));
+            return items;
+        }
         for (const YAML::Node& element : node) {
-            if (!element.IsMap()) {
+            if (element.IsMap()) {
+                items.push_back(take_item(spec, element));
+            } else {
                 problem(element, fmt::format("each of '{}' must be a mapping", spec.key));
-                continue;
             }
-            Document::Item item{where(element), {}};
-            for (const auto& entry : element) {
-                const std::string name = entry.first.as<std::string>();
-                if (std::ranges::find(spec.fields, name, &ListField::name) == spec.fields.end()) {
-                    problem(entry.first, fmt::format("unknown key '{}' in '{}'{}", name, spec.key, field_suggestion(spec, name)));
-                } else if (const auto value = scalar(entry.second, name)) {
-                    item.fields[name] = {*value, where(entry.first)};
+        }
+        return items;
+    }
+
+    Document::Item take_item(const ListSpec& spec, const YAML::Node& element) {
+        Document::Item item{where(element), {}, {}};
+        take_fields(spec, element, "", item);
+        for (const ListField& field : spec.fields) {
+            if (field.required && !item.fields.contains(field.name)) {
+                problem(element, fmt::format("'{}' needs '{}'", spec.key, field.name));
+            }
+        }
+        return item;
+    }
+
+    /// `prefix` is "deadlines." inside a nested object.
+    void take_fields(const ListSpec& spec, const YAML::Node& node, const std::string& prefix, Document::Item& item) {
+        for (const auto& entry : node) {
+            const std::string name = prefix + entry.first.as<std::string>();
+            const auto list = std::ranges::find(spec.lists, name, &ListSpec::key);
+            const bool parent = std::ranges::any_of(
+                spec.fields, [&](const ListField& field) { return field.name.starts_with(name + "."); });
+            if (list != spec.lists.end()) {
+                if (!entry.second.IsNull()) item.lists[name] = take_items(*list, entry.second);
+            } else if (parent && prefix.empty()) {
+                if (entry.second.IsMap()) {
+                    take_fields(spec, entry.second, name + ".", item);
+                } else if (!entry.second.IsNull()) {
+                    problem(entry.second, fmt::format("'{}' must be a mapping", name));
                 }
+            } else if (std::ranges::find(spec.fields, name, &ListField::name) == spec.fields.end()) {
+                problem(entry.first,
+                        fmt::format("unknown key '{}' in '{}'{}", name, spec.key, field_suggestion(spec, name)));
+            } else if (const auto value = scalar(entry.second, name)) {
+                item.fields[name] = {*value, where(entry.first)};
             }
-            for (const ListField& field : spec.fields) {
-                if (field.required && !item.fields.contains(field.name)) {
-                    problem(element, fmt::format("'{}' needs '{}'", spec.key, field.name));
-                }
-            }
-            document_.lists[spec.key].push_back(std::move(item));
         }
     }
 
@@ -104,6 +142,7 @@ private:
     static std::string field_suggestion(const ListSpec& spec, std::string_view name) {
         std::vector<std::string_view> known;
         for (const ListField& field : spec.fields) known.push_back(field.name);
+        for (const ListSpec& list : spec.lists) known.push_back(list.key);
         return did_you_mean(name, known);
     }
 
@@ -112,6 +151,17 @@ private:
 };
 
 }  // namespace
+
+Result<Document::Item> read_item(const ListSpec& spec, const std::string& json, std::vector<std::string>& problems) {
+    try {
+        // JSON is YAML, so that what comes over the API is read by the same rules as the file.
+        const YAML::Node node = YAML::Load(json);
+        if (!node.IsMap()) return fail(invalid_argument(fmt::format("each of '{}' must be an object", spec.key)));
+        return Reader("").take_one(spec, node, problems);
+    } catch (const YAML::Exception& problem) {
+        return fail(invalid_argument(fmt::format("the object cannot be read: {}", problem.msg)));
+    }
+}
 
 Result<Document> read_document(const LoadOptions& options, const std::string& home) {
     std::string file = options.file;

@@ -11,7 +11,6 @@
 #include "base/text.h"
 
 namespace atrium::config::internal {
-namespace {
 
 Result<std::int64_t> parse_integer(const std::string& value, std::int64_t min, std::int64_t max) {
     const auto number = text::to_int(value);
@@ -20,6 +19,8 @@ Result<std::int64_t> parse_integer(const std::string& value, std::int64_t min, s
     }
     return *number;
 }
+
+namespace {
 
 /// "32MiB", "512 MB", "1048576".
 Result<std::uint64_t> parse_size(const std::string& value, std::uint64_t min, std::uint64_t max) {
@@ -56,6 +57,8 @@ Result<std::chrono::seconds> parse_seconds(const std::string& value, std::int64_
     return std::chrono::seconds(*number * factor);
 }
 
+}  // namespace
+
 Result<bool> parse_bool(const std::string& value) {
     if (value == "true" || value == "yes" || value == "on") return true;
     if (value == "false" || value == "no" || value == "off") return false;
@@ -69,6 +72,8 @@ std::vector<std::string> parse_list(const std::string& value) {
     }
     return items;
 }
+
+namespace {
 
 // Builders for the rows of the table below: one per type.
 using Apply = std::function<Result<>(Settings&, const std::string&)>;
@@ -175,12 +180,8 @@ const std::vector<ListSpec>& list_keys() {
           {"context", "integer", "8192", "Tokens of KV cache, shared by all slots."},
           {"slots", "integer", "8", "Requests decoded at once."},
           {"threads", "integer", "0", "CPU threads; 0 is all."}}},
-        {"upstreams",
-         {{"name", "text", "", "How this installation calls it.", true},
-          {"dialect", "choice", "openai", "What it speaks: openai."},
-          {"url", "url", "", "Its base address, with /v1.", true},
-          {"key", "secret", "", "Its API key, as ${env:NAME} or ${file:PATH}."},
-          {"models", "list", "", "The models it serves."}}},
+        upstream_spec(),
+        alias_spec(),
     };
     return lists;
 }
@@ -212,14 +213,16 @@ void apply_lists(const Document& document, const std::map<std::string, std::stri
         settings.models.push_back({field("name", ""), integer("context", 8192, 256, 1 << 20), integer("slots", 8, 1, 128),
                                    integer("threads", 0, 0, 1024)});
     });
-    each("upstreams", [&](const Document::Item& item, const auto& field, const auto&) {
-        UpstreamSettings upstream{field("name", ""), field("dialect", "openai"), field("url", ""), field("key", ""),
-                                  parse_list(field("models", ""))};
-        if (upstream.dialect != "openai") {
-            problems.push_back(fmt::format("{}: 'dialect' must be openai, not '{}'", item.where, upstream.dialect));
-        }
-        settings.upstreams.push_back(std::move(upstream));
+    const auto routed = [&](const std::string& key, const auto& take) {
+        const auto found = document.lists.find(key);
+        if (found == document.lists.end()) return;
+        for (const Document::Item& item : found->second) take(item);
+    };
+    routed("upstreams", [&](const Document::Item& item) {
+        settings.upstreams.push_back(take_upstream(item, &environment, problems));
     });
+    routed("aliases", [&](const Document::Item& item) { settings.aliases.push_back(take_alias(item, problems)); });
+    check_names(settings, problems);
 }
 
 Result<std::string> resolve_references(const std::string& value, const std::map<std::string, std::string>& environment) {

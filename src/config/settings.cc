@@ -69,6 +69,14 @@ Result<Settings> build(const LoadOptions& options, std::map<std::string, Resolve
     return fail(invalid_argument(std::move(message)));
 }
 
+void explain_list(const internal::ListSpec& list, const std::string& prefix, std::vector<Explanation>& rows) {
+    const std::string path = fmt::format("{}{}[].", prefix, list.key);
+    for (const internal::ListField& field : list.fields) {
+        rows.push_back({path + field.name, field.type, field.default_value, "", "", field.description});
+    }
+    for (const internal::ListSpec& nested : list.lists) explain_list(nested, path, rows);
+}
+
 }  // namespace
 
 Result<Settings> load(const LoadOptions& options) {
@@ -85,12 +93,7 @@ Result<std::vector<Explanation>> explain(const LoadOptions& options) {
         const std::string shown = spec.secret && !resolved.value.empty() ? "***" : resolved.value;
         rows.push_back({spec.key, spec.type, spec.default_value, shown, resolved.origin, spec.description});
     }
-    for (const internal::ListSpec& list : internal::list_keys()) {
-        for (const internal::ListField& field : list.fields) {
-            rows.push_back({fmt::format("{}[].{}", list.key, field.name), field.type, field.default_value, "", "",
-                            field.description});
-        }
-    }
+    for (const internal::ListSpec& list : internal::list_keys()) explain_list(list, "", rows);
     return rows;
 }
 

@@ -3,10 +3,12 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/json.h"
 #include "base/result.h"
 
 /// The typed configuration: YAML file < environment (ATRIUM__SECTION__KEY) < command line.
@@ -17,10 +19,10 @@ namespace atrium::config {
 struct ServerSettings {
     std::string listen = "127.0.0.1:8080";
     int threads = 2;
-    std::uint64_t max_body_bytes = 32ull << 20;         ///< JSON routes
-    std::uint64_t max_upload_bytes = 512ull << 20;      ///< file uploads
+    std::uint64_t max_body_bytes = 32ull << 20;     ///< JSON routes
+    std::uint64_t max_upload_bytes = 512ull << 20;  ///< file uploads
     std::chrono::seconds drain_timeout{30};
-    std::vector<std::string> allowed_origins;           ///< CORS; empty: same origin only
+    std::vector<std::string> allowed_origins;  ///< CORS; empty: same origin only
 };
 
 struct StorageSettings {
@@ -35,10 +37,29 @@ struct LogSettings {
 };
 
 struct ModelSettings {
-    std::string name;      ///< as installed: "gemma-3-270m" or "name@version"
-    int context = 8192;    ///< tokens of KV cache shared by all slots
-    int slots = 8;         ///< sequences at once
-    int threads = 0;       ///< 0: all cores
+    std::string name;    ///< as installed: "gemma-3-270m" or "name@version"
+    int context = 8192;  ///< tokens of KV cache shared by all slots
+    int slots = 8;       ///< sequences at once
+    int threads = 0;     ///< 0: all cores
+};
+
+/// How long each part of an upstream call may take; each ends the attempt on its own.
+struct DeadlineSettings {
+    std::chrono::milliseconds connect{3'000};    ///< until the connection stands
+    std::chrono::milliseconds ttft{600'000};     ///< until the first content of the answer
+    std::chrono::milliseconds idle{120'000};     ///< between two pieces of it
+    std::chrono::milliseconds total{3'600'000};  ///< until its end
+};
+
+struct HealthCheckSettings {
+    std::string path;  ///< relative to the host, "/health"; empty: no active checks
+    std::chrono::milliseconds interval{10'000};
+};
+
+/// US dollars per million tokens.
+struct PriceSettings {
+    double input = 0;
+    double output = 0;
 };
 
 struct UpstreamSettings {
@@ -47,6 +68,40 @@ struct UpstreamSettings {
     std::string url;
     std::string key;
     std::vector<std::string> models;
+    double weight = 1;       ///< share among the upstreams that serve one model; 0: only when called as "name/model"
+    int retries = 2;         ///< further attempts after a failure that another attempt may cure
+    int max_concurrent = 0;  ///< calls at once; 0: no limit
+    DeadlineSettings deadlines;
+    HealthCheckSettings health_check;
+    std::optional<PriceSettings> price;
+};
+
+struct ArmSettings {
+    std::string target;  ///< "model" or "upstream/model"
+    double weight = 1;
+};
+
+/// What is asked instead, in this order, by what went wrong.
+struct FallbackSettings {
+    std::vector<std::string> rate_limit;
+    std::vector<std::string> context_length;
+    std::vector<std::string> content;
+    std::vector<std::string> outage;
+};
+
+struct ShadowSettings {
+    std::string target;
+    double percent = 0;  ///< of the requests, copied; their answers are measured and dropped
+};
+
+/// A model name of this installation, and what stands behind it.
+struct AliasSettings {
+    std::string name;
+    std::vector<ArmSettings> arms;
+    std::string strategy = "weighted";  ///< one of alias_strategies()
+    bool sticky = true;                 ///< one conversation, user or key stays where it is
+    FallbackSettings fallbacks;
+    std::vector<ShadowSettings> shadow;
 };
 
 struct LimitSettings {
@@ -59,7 +114,7 @@ struct KnowledgeSettings {
     std::string answer_model;     ///< empty: the first ready chat model
     int chunk_tokens = 300;
     int chunk_overlap_tokens = 0;
-    bool sample = true;           ///< create the sample knowledge base on first start
+    bool sample = true;  ///< create the sample knowledge base on first start
 };
 
 struct Settings {
@@ -69,6 +124,7 @@ struct Settings {
     LogSettings log;
     std::vector<ModelSettings> models;  ///< empty: everything that is installed
     std::vector<UpstreamSettings> upstreams;
+    std::vector<AliasSettings> aliases;
     LimitSettings limits;
     KnowledgeSettings knowledge;
 };
@@ -79,7 +135,8 @@ struct LoadOptions {
     std::map<std::string, std::string> overrides;    ///< "server.listen" → value, from the command line
 };
 
-/// Everything wrong is reported at once, one line each: "atrium.yaml:7: unknown key 'server.lisen', did you mean 'listen'?"
+/// Everything wrong is reported at once, one line each: "atrium.yaml:7: unknown key 'server.lisen', did you mean
+/// 'listen'?"
 Result<Settings> load(const LoadOptions& options);
 
 /// One row per setting: key, type, default, effective value, where it comes from, what it does. Secrets show as "***".
@@ -92,6 +149,20 @@ struct Explanation {
     std::string description;
 };
 Result<std::vector<Explanation>> explain(const LoadOptions& options);
+
+/// "weighted", "least_outstanding", "latency", "cost", "ordered", "prefix".
+const std::vector<std::string>& alias_strategies();
+
+/// One entry of `upstreams` or `aliases` that came over the API: the same keys, ranges and messages as in the file.
+/// A key of an upstream must be a reference and stays one; resolve_secret() reads it when it is used.
+Result<UpstreamSettings> upstream_from_json(const json::object& object);
+Result<AliasSettings> alias_from_json(const json::object& object);
+/// The reverse, for storing and showing. `key` as it stands in the settings: show nobody one that was resolved.
+json::object to_json(const UpstreamSettings& upstream);
+json::object to_json(const AliasSettings& alias);
+
+/// Replaces ${env:NAME} and ${file:PATH}; kInvalidArgument when one of them does not exist.
+Result<std::string> resolve_secret(const std::string& text, const std::map<std::string, std::string>& environment);
 
 /// ${XDG_DATA_HOME:-~/.local/share}/atrium unless ATRIUM_HOME is set.
 std::string default_home(const std::map<std::string, std::string>& environment);

@@ -24,7 +24,7 @@ struct KeySpec {
 };
 const std::vector<KeySpec>& scalar_keys();
 
-/// A list of objects: models, upstreams.
+/// A list of objects: models, upstreams. A field called "deadlines.ttft" is the member `ttft` of a nested object.
 struct ListField {
     std::string name;
     std::string type;
@@ -35,8 +35,11 @@ struct ListField {
 struct ListSpec {
     std::string key;
     std::vector<ListField> fields;
+    std::vector<ListSpec> lists = {};  ///< lists of objects inside each object: the arms of an alias
 };
 const std::vector<ListSpec>& list_keys();
+const ListSpec& upstream_spec();
+const ListSpec& alias_spec();
 
 /// What the file says, flattened: scalars by dotted key, lists as rows of fields. A list of strings is one
 /// comma-separated scalar.
@@ -48,6 +51,7 @@ struct Document {
     struct Item {
         Origin where;
         std::map<std::string, Scalar> fields;
+        std::map<std::string, std::vector<Item>> lists = {};
     };
     std::map<std::string, Scalar> scalars;
     std::map<std::string, std::vector<Item>> lists;
@@ -57,9 +61,25 @@ struct Document {
 /// Finds and parses the file (or an empty document when there is none and none was named).
 Result<Document> read_document(const LoadOptions& options, const std::string& home);
 
-/// Fills Settings::models and ::upstreams; problems are appended.
+/// One object of a list, from JSON text. Places are not named; problems as above.
+Result<Document::Item> read_item(const ListSpec& spec, const std::string& json, std::vector<std::string>& problems);
+
+/// Fills Settings::models, ::upstreams and ::aliases; problems are appended.
 void apply_lists(const Document& document, const std::map<std::string, std::string>& environment, Settings& settings,
                  std::vector<std::string>& problems);
+
+using Environment = std::map<std::string, std::string>;
+
+/// The entries of `upstreams` and `aliases`. Without an environment references stay as they are.
+UpstreamSettings take_upstream(const Document::Item& item, const Environment* environment,
+                               std::vector<std::string>& problems);
+AliasSettings take_alias(const Document::Item& item, std::vector<std::string>& problems);
+/// What one entry alone cannot know: names that are taken twice.
+void check_names(const Settings& settings, std::vector<std::string>& problems);
+
+Result<std::int64_t> parse_integer(const std::string& value, std::int64_t min, std::int64_t max);
+Result<bool> parse_bool(const std::string& value);
+std::vector<std::string> parse_list(const std::string& value);
 
 /// Replaces ${env:NAME} and ${file:PATH} (trailing newline removed). An unset variable or unreadable file is an error.
 Result<std::string> resolve_references(const std::string& text, const std::map<std::string, std::string>& environment);
