@@ -19,11 +19,11 @@ EXPENSES = {
                     "Business meals are refunded up to 200 yuan per person. The names of the guests and the purpose are stated."]),
         ("Company card", ["Managers may receive a company credit card with a monthly limit of 30,000 yuan. It must not be used for private purchases."]),
     ]),
-    "handbook-expenses.zh.docx": ("星河实业员工手册:报销", [
-        ("报销范围", ["为公司支出的必要费用,经事先批准并有抬头为星河实业的发票,可以报销。", "罚款、酒店小酒吧消费,以及未经批准的酒类消费不予报销。"]),
-        ("期限", ["费用发生后 30 天内提交报销申请,逾期须经财务总监批准。", "批准的报销随下一次工资发放,最迟不超过 20 个工作日。"]),
-        ("额度", ["单笔 2000 元以内由直属主管批准,20000 元以内由部门负责人批准,超过部分由财务总监批准。", "商务宴请每人报销上限为 200 元,须注明客人姓名和事由。"]),
-        ("公司信用卡", ["管理人员可以申请公司信用卡,每月额度 30000 元,不得用于个人消费。"]),
+    "handbook-expenses.zh.docx": ("星河实业员工手册：报销", [
+        ("报销范围", ["为公司支出的必要费用，经事先批准并有抬头为星河实业的发票，可以报销。", "罚款、酒店小酒吧消费，以及未经批准的酒类消费不予报销。"]),
+        ("期限", ["费用发生后 30 天内提交报销申请，逾期须经财务总监批准。", "批准的报销随下一次工资发放，最迟不超过 20 个工作日。"]),
+        ("额度", ["单笔 2000 元以内由直属主管批准，20000 元以内由部门负责人批准，超过部分由财务总监批准。", "商务宴请每人报销上限为 200 元，须注明客人姓名和事由。"]),
+        ("公司信用卡", ["管理人员可以申请公司信用卡，每月额度 30000 元，不得用于个人消费。"]),
     ]),
 }
 SECURITY = {
@@ -33,11 +33,11 @@ SECURITY = {
         ("Incidents", ["Every suspected security incident is reported within 30 minutes to security@aster.example or extension 6200. Whoever reports in good faith has no disadvantage. The security office answers within four hours and tells the data protection officer when personal data may be concerned."]),
         ("Using AI tools", ["Only AI systems operated by the company may be used with internal or confidential documents. Answers of an AI system are checked against the cited source before they are passed on."]),
     ]),
-    "handbook-security.zh.pdf": ("zh", "星河实业员工手册:安全", [
-        ("出入管理", ["园区内所有人员须佩戴可见的工牌。访客在前台登记,并全程有人陪同。工牌遗失须在两小时内报告安全办公室,分机 6200。"]),
-        ("文件分级", ["文件分为公开、内部、机密和绝密四级。机密文件须加密保存,经所有者同意才能带出公司。绝密文件不得打印。"]),
-        ("安全事件", ["任何可疑的安全事件须在 30 分钟内报告 security@aster.example 或分机 6200。善意报告者不会受到不利对待。安全办公室在四小时内答复,涉及个人信息时通知数据保护负责人。"]),
-        ("使用人工智能工具", ["内部或机密文件只能使用公司运营的人工智能系统处理。人工智能系统的回答在转发之前,须与所引用的原文核对。"]),
+    "handbook-security.zh.pdf": ("zh", "星河实业员工手册：安全", [
+        ("出入管理", ["园区内所有人员须佩戴可见的工牌。访客在前台登记，并全程有人陪同。工牌遗失须在两小时内报告安全办公室，分机 6200。"]),
+        ("文件分级", ["文件分为公开、内部、机密和绝密四级。机密文件须加密保存，经所有者同意才能带出公司。绝密文件不得打印。"]),
+        ("安全事件", ["任何可疑的安全事件须在 30 分钟内报告 security@aster.example 或分机 6200。善意报告者不会受到不利对待。安全办公室在四小时内答复，涉及个人信息时通知数据保护负责人。"]),
+        ("使用人工智能工具", ["内部或机密文件只能使用公司运营的人工智能系统处理。人工智能系统的回答在转发之前，须与所引用的原文核对。"]),
     ]),
 }
 

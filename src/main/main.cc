@@ -70,7 +70,7 @@ void add_server_verbs(CLI::App& app, Arguments& a, Action& chosen) {
     serve->add_option("--set", a.serve.overrides, "section.key=value");
     serve->add_option("--samples", a.serve.samples, "folder of the sample knowledge base");
 
-    app.add_subcommand("engine", std::string(tr("serve one local model (used by serve)", "运行单个本地模型(由 serve 调用)")));
+    app.add_subcommand("engine", std::string(tr("serve one local model (used by serve)", "运行单个本地模型（由 serve 调用）")));
 
     auto* parse = verb(app, chosen, "parse", "", [](Arguments& x) { return atrium::data::run_parse_child(x.parse_name); });
     parse->group("");  // hidden: a child process of serve
@@ -87,7 +87,7 @@ void add_question_verbs(CLI::App& app, Arguments& a, Action& chosen) {
     chat->add_option("--max-tokens", a.max_tokens, "longest answer");
     chat->add_option("prompt", a.words, "what to say; without it, a conversation");
 
-    auto* ask = verb(app, chosen, "ask", std::string(tr("ask a knowledge base and get a cited answer", "向知识库提问,答案附引用")),
+    auto* ask = verb(app, chosen, "ask", std::string(tr("ask a knowledge base and get a cited answer", "向知识库提问，答案附引用")),
                      [](Arguments& x) { return cli::ask(x.common, x.base, joined(x.words)); });
     ask->add_option("--kb", a.base, "knowledge base, by name or id");
     ask->add_option("question", a.words, "")->required();
@@ -139,7 +139,7 @@ void add_management_verbs(CLI::App& app, Arguments& a, Action& chosen) {
     verb(*config, chosen, "explain", "", [](Arguments& x) { return cli::config_explain(x.common, x.name); })->add_option("key", a.name, "only keys that start so");
     verb(app, chosen, "doctor", std::string(tr("find out what is wrong", "诊断问题")), [](Arguments& x) { return cli::doctor(x.common); });
     verb(app, chosen, "version", "", [](Arguments& x) { return cli::version(x.common); });
-    verb(app, chosen, "completion", std::string(tr("shell completion: bash, zsh or fish", "命令补全:bash、zsh 或 fish")),
+    verb(app, chosen, "completion", std::string(tr("shell completion: bash, zsh or fish", "命令补全：bash、zsh 或 fish")),
          [&app](Arguments& x) { return cli::completion(app, x.name); })->add_option("shell", a.name)->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
 }
 

@@ -57,7 +57,7 @@ void print_banner(const Installation& installation, const std::string& address, 
     cli::print(fmt::format("  {:<12} {}", tr("console", "控制台"), cli::bold("http://" + address + "/")));
     if (!key.empty()) {
         cli::print(fmt::format("  {:<12} {}", tr("admin key", "管理密钥"), cli::bold(key)));
-        cli::print(cli::dim(fmt::format("  {:<12} {} {}", "", tr("shown once; also in", "仅显示一次;也保存在"), key_file)));
+        cli::print(cli::dim(fmt::format("  {:<12} {} {}", "", tr("shown once; also in", "仅显示一次；也保存在"), key_file)));
     } else {
         cli::print(fmt::format("  {:<12} {} {}", tr("admin key", "管理密钥"), tr("in", "见"), key_file));
     }
@@ -65,10 +65,10 @@ void print_banner(const Installation& installation, const std::string& address, 
     cli::print(fmt::format("  {:<12} curl http://{}/v1/chat/completions -H \"Authorization: Bearer $(cat {})\" \\", tr("try", "试一试"), address, key_file));
     cli::print(fmt::format("  {:<12}   -H 'Content-Type: application/json' \\", ""));
     cli::print(fmt::format("  {:<12}   -d '{{\"model\":\"{}\",\"messages\":[{{\"role\":\"user\",\"content\":\"{}\"}}]}}'", "", model,
-                           tr("What is the capital of France?", "法国的首都是哪里?")));
+                           tr("What is the capital of France?", "法国的首都是哪里？")));
     if (installation.model_names().empty() && settings.upstreams.empty()) {
         cli::print("");
-        cli::print(fmt::format("  {}", tr("No model is installed yet: atrium pull --default", "尚未安装模型:atrium pull --default")));
+        cli::print(fmt::format("  {}", tr("No model is installed yet: atrium pull --default", "尚未安装模型：atrium pull --default")));
     }
     cli::print("");
     cli::print_raw("");

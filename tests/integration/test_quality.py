@@ -52,11 +52,11 @@ def test_answers_cite_what_they_say(server):
     base = next(b for b in server.json("GET", "/v1/vector_stores?limit=100")["data"] if b["name"].startswith("Atrium guide"))
     server.wait_indexed(base["id"])
     ask = lambda question: server.json("POST", f"/atrium/v1/knowledge/{base['id']}/ask", {"question": question})
-    for question in ["How many days of annual leave do employees get?", "员工每年有多少天年假?", "How do I start Atrium?", "怎样启动 Atrium?"]:
+    for question in ["How many days of annual leave do employees get?", "员工每年有多少天年假？", "How do I start Atrium?", "怎样启动 Atrium?"]:
         answer = ask(question)
         assert answer["kind"] in {"generated", "evidence"} and answer["citations"], (question, answer)
         for citation in answer["citations"]:
             chunk = server.json("GET", f"/atrium/v1/knowledge/{base['id']}/chunks/{citation['chunk_id']}")
             assert citation["quote"] in chunk["text"], (question, citation)
-    for question in ["What is the boiling point of tungsten?", "钨的沸点是多少?"]:
+    for question in ["What is the boiling point of tungsten?", "钨的沸点是多少？"]:
         assert ask(question)["kind"] == "abstained", question

@@ -59,7 +59,7 @@ int keys_create(const Common& common, const std::string& project, const std::str
         return kOk;
     }
     print(json::string_or(*created, "secret"));
-    print(dim(tr("This is shown once. Keep it safe.", "仅显示这一次,请妥善保存。")));
+    print(dim(tr("This is shown once. Keep it safe.", "仅显示这一次，请妥善保存。")));
     return kOk;
 }
 

@@ -33,7 +33,7 @@ Error error_of(int status, std::string_view body) {
 
 Error unreachable(const std::string& url, const Error& cause) {
     return unavailable(fmt::format("{} {}", tr("cannot reach Atrium at", "无法连接 Atrium:"), url))
-        .with_cause(Error(cause.code(), fmt::format("{} ({})", tr("is it running? start it with: atrium serve", "请先启动:atrium serve"),
+        .with_cause(Error(cause.code(), fmt::format("{} ({})", tr("is it running? start it with: atrium serve", "请先启动：atrium serve"),
                                                     cause.message())));
 }
 
@@ -81,7 +81,7 @@ Result<ApiClient> ApiClient::connect(const std::string& url_option, const std::s
     }
     if (key.empty()) {
         return fail(unauthenticated(std::string(tr("no API key: set ATRIUM_API_KEY (the server wrote the first one to admin.key in its home folder)",
-                                                   "没有 API 密钥:请设置 ATRIUM_API_KEY(首个密钥在服务器数据目录的 admin.key 中)"))));
+                                                   "没有 API 密钥：请设置 ATRIUM_API_KEY（首个密钥在服务器数据目录的 admin.key 中）"))));
     }
     return ApiClient(std::move(url), std::string(text::trim(key)));
 }

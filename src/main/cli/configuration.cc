@@ -45,7 +45,7 @@ Finding check_home(const std::string& home) {
 Finding check_models(const std::string& home) {
     const auto models = model::ModelStore(machine_fs(), Path(home) / "models").list();
     if (!models) return {false, "models", models.error().message()};
-    if (models->empty()) return {false, "models", std::string(tr("none installed; run: atrium pull --default", "尚未安装;请运行:atrium pull --default"))};
+    if (models->empty()) return {false, "models", std::string(tr("none installed; run: atrium pull --default", "尚未安装；请运行：atrium pull --default"))};
     std::string names;
     for (const model::InstalledModel& model : *models) names += (names.empty() ? "" : ", ") + model.name;
     return {true, "models", names};
@@ -102,7 +102,7 @@ int doctor(const Common& common) {
     findings.push_back({settings.has_value(), "configuration", settings ? std::string(tr("valid", "有效")) : settings.error().message()});
     findings.push_back(check_home(home));
     findings.push_back(check_models(home));
-    findings.push_back(check_tool("pdftotext", tr("needed to read PDF files; install poppler-utils", "读取 PDF 需要它;请安装 poppler-utils")));
+    findings.push_back(check_tool("pdftotext", tr("needed to read PDF files; install poppler-utils", "读取 PDF 需要它；请安装 poppler-utils")));
     findings.push_back({true, "cpu", fmt::format("{} {}", std::thread::hardware_concurrency(), tr("threads", "线程"))});
     Result<ApiClient> client = ApiClient::connect(common.url, common.key, common.environment);
     const Result<json::object> status = client ? client->get("/atrium/v1/status") : std::unexpected<Error>(client.error());

@@ -99,7 +99,7 @@ Result<std::string> find_knowledge_base(ApiClient& client, const std::string& ba
     }
     // Newest first: the last is the oldest, the sample on a new installation.
     if (base.empty() && !bases.empty()) return std::string(json::string_or(bases.back().as_object(), "id"));
-    return fail(not_found(names.empty() ? std::string(tr("there is no knowledge base yet; create one with: atrium ingest PATH", "还没有知识库;可用 atrium ingest PATH 创建"))
+    return fail(not_found(names.empty() ? std::string(tr("there is no knowledge base yet; create one with: atrium ingest PATH", "还没有知识库；可用 atrium ingest PATH 创建"))
                                         : fmt::format("no knowledge base is called '{}'; there are: {}", base, fmt::join(names, ", "))));
 }
 

@@ -46,7 +46,7 @@ int models_pull(const Common& common, const std::vector<std::string>& names, boo
         std::string known;
         for (const model::CatalogEntry& entry : model::catalog()) known += fmt::format("\n  {:<24} {}", entry.name, entry.description);
         report(invalid_argument(fmt::format("{}{}", tr("name a model, hf://owner/name/file.gguf, or a GGUF file; the catalog has:",
-                                                       "请指定模型名、hf://owner/name/file.gguf 或 GGUF 文件;目录中有:"), known)));
+                                                       "请指定模型名、hf://owner/name/file.gguf 或 GGUF 文件；目录中有："), known)));
         return kUsage;
     }
     model::ModelStore store = open_store(common);
@@ -80,7 +80,7 @@ int models_list(const Common& common) {
         return kOk;
     }
     if (models->empty()) {
-        print(fmt::format("{} {}; {}", tr("no model is installed in", "尚未安装模型:"), store.directory().string(), tr("install the default ones with: atrium pull --default", "可用 atrium pull --default 安装默认模型")));
+        print(fmt::format("{} {}; {}", tr("no model is installed in", "尚未安装模型："), store.directory().string(), tr("install the default ones with: atrium pull --default", "可用 atrium pull --default 安装默认模型")));
         return kOk;
     }
     Table table;
