@@ -113,8 +113,10 @@ public:
 
     /// Runs `work` in one transaction; commits when it returns a value, rolls back on an error or exception. Serialization
     /// failures and SQLITE_BUSY are retried, so `work` may run more than once. When it returns a value, the commit
-    /// is durable (SQLite: synchronous=FULL for writes). SQLite runs writes one after another; PostgreSQL runs them at
-    /// once as READ COMMITTED, so read-then-write needs `{{for_update}}` or one statement that does both.
+    /// is durable (SQLite: synchronous=FULL for writes). SQLite runs writes one after another, and those that wait at the
+    /// same time share one commit, hence one wait for the disk; when one of them fails, each runs again on its own, so no
+    /// write is undone by another's failure. PostgreSQL runs them at once as READ COMMITTED, so read-then-write needs
+    /// `{{for_update}}` or one statement that does both.
     template <class T>
     Task<Result<T>> write(std::function<Result<T>(Session&)> work);
     /// The same for reads, on a reader: one snapshot for the whole of `work`; writing is an error.
@@ -134,6 +136,8 @@ protected:
     virtual ThreadPool& pool(Mode mode) = 0;
     /// Begin, work, commit or roll back, retry. `work` stores its own value and reports success or failure.
     virtual Result<> transact(Mode mode, const std::function<Result<>(Session&)>& work) = 0;
+    /// transact(kWrite) on the SQL threads, awaited.
+    virtual Task<Result<>> transact_queued(std::function<Result<>(Session&)> work) = 0;
 
 private:
     template <class T>
@@ -162,8 +166,17 @@ Result<T> Database::read_now(std::function<Result<T>(Session&)> work) { return r
 
 template <class T>
 Task<Result<T>> Database::write(std::function<Result<T>(Session&)> work) {
-    auto job = [this, work = std::move(work)] { return run<T>(Mode::kWrite, work); };
-    co_return co_await offload(pool(Mode::kWrite), std::move(job));
+    if constexpr (std::is_void_v<T>) {
+        co_return co_await transact_queued(std::move(work));
+    } else {
+        const auto value = std::make_shared<std::optional<T>>();
+        CO_TRY(co_await transact_queued([value, work = std::move(work)](Session& session) -> Result<> {
+            TRY_ASSIGN(T produced, work(session));
+            value->emplace(std::move(produced));
+            return {};
+        }));
+        co_return std::move(**value);
+    }
 }
 template <class T>
 Task<Result<T>> Database::read(std::function<Result<T>(Session&)> work) {

@@ -337,6 +337,54 @@ TEST_P(DatabaseContract, CanBeAwaited) {
     EXPECT_EQ(run_blocking(insert_and_read(*db_)).value(), "awaited");
 }
 
+TEST_P(DatabaseContract, WritesThatWaitTogetherFailAlone) {
+    std::atomic<int> runs = 0;
+    std::atomic<bool> release = false;
+    std::vector<Result<std::int64_t>> results(12, Result<std::int64_t>(0));
+    struct Script {
+        static Task<> write(Database* db, int i, std::atomic<int>* runs, std::atomic<bool>* release, Result<std::int64_t>* out) {
+            *out = co_await db->write<std::int64_t>([=](Session& session) -> Result<std::int64_t> {
+                while (!release->load()) std::this_thread::yield();  // until the others stand in the queue
+                ++*runs;
+                if (i == 7) throw std::runtime_error("seven");
+                // Four and five want the same name.
+                const std::string name = i == 5 ? "name4" : "name" + std::to_string(i);
+                return session.execute("INSERT INTO things (id, name, size) VALUES (:id, :name, 1)",
+                                       {{"id", std::to_string(i)}, {"name", name}});
+            });
+        }
+        static Task<> all(Runtime* runtime, Database* db, std::atomic<int>* runs, std::atomic<bool>* release,
+                          std::vector<Result<std::int64_t>>* results) {
+            TaskGroup group(runtime->context(0));
+            for (std::size_t i = 0; i < results->size(); ++i) {
+                group.spawn(write(db, static_cast<int>(i), runs, release, &(*results)[i]));
+            }
+            co_await sleep_for(std::chrono::milliseconds(1));  // lets the writes queue up
+            release->store(true);
+            co_await group.join();
+            runtime->stop();
+        }
+    };
+    Runtime runtime(1);
+    spawn(runtime.context(0), Script::all(&runtime, db_.get(), &runs, &release, &results));
+    runtime.run();
+    int failed_by_name = 0;
+    for (std::size_t i = 0; i < results.size(); ++i) {
+        if (i == 7) {
+            EXPECT_EQ(results[i].error().code(), Code::kInternal);
+        } else if (i == 4 || i == 5) {
+            failed_by_name += results[i] ? 0 : 1;
+        } else {
+            EXPECT_EQ(results[i].value(), 1) << i;
+        }
+    }
+    EXPECT_EQ(failed_by_name, 1);
+    EXPECT_EQ(one("SELECT COUNT(*) AS n FROM things").integer("n"), 10);
+    if (GetParam() != "postgresql") {
+        EXPECT_GT(runs, static_cast<int>(results.size())) << "they shared a transaction, then ran alone";
+    }
+}
+
 TEST_P(DatabaseContract, MigratesOnceInOrderAndNoticesChanges) {
     const Migration second{2, "colour", "ALTER TABLE things ADD COLUMN colour TEXT NOT NULL DEFAULT 'red';\n"
                                         "INSERT INTO things (id, name) VALUES ('m', 'from; the migration');\n"};

@@ -14,6 +14,8 @@ using namespace std::chrono_literals;
 // Long enough for a queue of writers, short enough for a client that waits.
 constexpr auto kConnectionWait = 10s;
 constexpr auto kRetryFor = 10s;
+/// Writes in one commit. Each waits for all of them, so there are not too many.
+constexpr std::size_t kMostTogether = 32;
 
 /// Which database this thread is in a transaction of; a second one would wait for the first for ever.
 thread_local const Database* current_database = nullptr;
@@ -25,6 +27,17 @@ void pause_before_retry(int attempt) {
 }
 
 }  // namespace
+
+struct PooledDatabase::Waiting {
+    std::function<Result<>(Session&)> work;
+    Result<> result;
+    Event done;
+
+    void finish(Result<> outcome) {
+        result = std::move(outcome);
+        done.set();
+    }
+};
 
 PooledDatabase::PooledDatabase(Location location, int threads)
     : location_(std::move(location)), threads_(std::max(1, threads)) {
@@ -117,6 +130,53 @@ Result<> PooledDatabase::transact(Mode mode, const std::function<Result<>(Sessio
         log::debug("a transaction is tried again", {{"attempt", number + 1}, {"error", outcome.result.error()}});
         pause_before_retry(number);
     }
+}
+
+Task<Result<>> PooledDatabase::transact_queued(std::function<Result<>(Session&)> work) {
+    if (location_.dialect != Dialect::kSqlite) {  // a pool of writers, whose commits the server groups by itself
+        auto job = [this, work = std::move(work)] { return transact(Mode::kWrite, work); };
+        co_return co_await offload(*write_threads_, std::move(job));
+    }
+    const auto mine = std::make_shared<Waiting>();
+    mine->work = std::move(work);
+    {
+        const std::scoped_lock lock(waiting_mutex_);
+        waiting_.push_back(mine);
+    }
+    if (!write_threads_->post([this] { run_waiting(); })) {
+        const std::scoped_lock lock(waiting_mutex_);
+        // Unless the writer has taken it already.
+        if (std::erase(waiting_, mine) > 0) co_return fail(resource_exhausted("the server is overloaded, please retry"));
+    }
+    // No deadline, as in offload: the writer always answers.
+    while (!mine->done.is_set()) co_await mine->done.wait(24h);
+    co_return std::move(mine->result);
+}
+
+/// Runs what waits, as one transaction while nothing fails. Every write posts one call; most find nothing left to do.
+void PooledDatabase::run_waiting() {
+    std::vector<std::shared_ptr<Waiting>> group;
+    {
+        const std::scoped_lock lock(waiting_mutex_);
+        while (!waiting_.empty() && group.size() < kMostTogether) {
+            group.push_back(std::move(waiting_.front()));
+            waiting_.pop_front();
+        }
+    }
+    if (group.empty()) return;
+    if (group.size() > 1) {
+        bool begun = false;
+        const auto together = transact(Mode::kWrite, [&](Session& session) -> Result<> {
+            begun = true;
+            for (const auto& one : group) TRY(one->work(session));
+            return {};
+        });
+        if (together || !begun) {  // nobody's fault when the database could not even be opened
+            for (const auto& one : group) one->finish(together);
+            return;
+        }
+    }
+    for (const auto& one : group) one->finish(transact(Mode::kWrite, one->work));
 }
 
 Result<> PooledDatabase::migrate(std::span<const Migration> migrations) {

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <deque>
 #include <memory>
+#include <mutex>
 
 #include "platform/sql/database.h"
 #include "platform/sql/internal/connection_pool.h"
@@ -23,8 +25,11 @@ public:
 protected:
     ThreadPool& pool(Mode mode) override;
     Result<> transact(Mode mode, const std::function<Result<>(Session&)>& work) override;
+    Task<Result<>> transact_queued(std::function<Result<>(Session&)> work) override;
 
 private:
+    /// A write that waits for the single writer.
+    struct Waiting;
     enum class Verdict { kDone, kFailed, kContended, kLostConnection };
     struct Attempt {
         Verdict verdict;
@@ -32,9 +37,12 @@ private:
     };
     static Attempt attempt(Connection& connection, Access access, const std::function<Result<>(Session&)>& work);
     ConnectionPool& connections(Mode mode);
+    void run_waiting();
 
     const Location location_;
     const int threads_;
+    std::mutex waiting_mutex_;
+    std::deque<std::shared_ptr<Waiting>> waiting_;
     std::unique_ptr<ConnectionPool> writers_;
     std::unique_ptr<ConnectionPool> readers_;  ///< null: the writers read as well
     // Last, so that they finish their queues while the connections are still there.
