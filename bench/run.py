@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).parent
-BENCHMARKS = {"rag": HERE / "rag.py"}
+BENCHMARKS = {"gateway": HERE / "gateway.py", "rag": HERE / "rag.py"}
 
 
 def main():
