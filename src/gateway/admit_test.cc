@@ -17,7 +17,11 @@ std::string header(const Admission::Decision& decision, std::string_view name) {
 }
 
 app::Principal caller(std::string key) {
-    return {"proj_1", std::move(key), "laptop", false};
+    app::Principal principal;
+    principal.project = "proj_1";
+    principal.key_id = std::move(key);
+    principal.key_name = "laptop";
+    return principal;
 }
 
 TEST(Admission, AMinutesWorthAtOnceThenEvenly) {

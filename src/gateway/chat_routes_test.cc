@@ -247,8 +247,8 @@ TEST(EmbeddingRoute, FloatsAndBase64) {
     const auto packed =
         live.post("/v1/embeddings", R"({"model":"e5","input":["x"],"encoding_format":"base64","dimensions":2})");
     EXPECT_THAT(packed.body, HasSubstr(R"("embedding":"AACAPwAAAMA=")"));
-    EXPECT_EQ(json::string_or(live.upstream->calls[1].body, "encoding_format"), "float");
-    EXPECT_FALSE(live.upstream->calls[1].body.contains("dimensions"));
+    EXPECT_EQ(json::string_or(live.upstream->bodies[1], "encoding_format"), "float");
+    EXPECT_FALSE(live.upstream->bodies[1].contains("dimensions"));
 }
 
 TEST(EmbeddingRoute, RefusesWhatCannotBe) {
@@ -308,7 +308,7 @@ TEST(ChatRoute, ADyingEngineIsToldWithinASecond) {
                       true);
     http::Client client;
     LiveGateway live;
-    live.serve(model::make_openai_upstream(client, {"engine", engine.url, "", {}}).value());
+    live.serve(model::make_upstream(client, {.name = "engine", .base_url = engine.url}).value());
     const auto began = std::chrono::steady_clock::now();
     const auto reply = live.post("/v1/chat/completions", kStream);
     EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(1));
@@ -319,7 +319,7 @@ TEST(ChatRoute, StreamsShareOneConnectionToTheUpstream) {
     HttpEngine engine({from_upstream(golden("chat_stream.sse"))}, false);
     http::Client client;
     LiveGateway live;
-    live.serve(model::make_openai_upstream(client, {"engine", engine.url, "", {}}).value());
+    live.serve(model::make_upstream(client, {.name = "engine", .base_url = engine.url}).value());
     for (int i = 0; i < 3; ++i) EXPECT_EQ(live.post("/v1/chat/completions", kStream).body, golden("chat_stream.sse"));
     ASSERT_EQ(engine.peers.size(), 3u);
     EXPECT_EQ(engine.peers[0], engine.peers[1]);

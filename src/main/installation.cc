@@ -46,7 +46,8 @@ Path files_folder(const std::string& url, const Path& home) {
 }
 
 /// The settings for an installed model: its row in the configuration, or the defaults when no model is listed there.
-const config::ModelSettings* settings_of(const model::InstalledModel& model, const std::vector<config::ModelSettings>& listed) {
+const config::ModelSettings* settings_of(const model::InstalledModel& model,
+                                         const std::vector<config::ModelSettings>& listed) {
     static const config::ModelSettings kDefaults;
     if (listed.empty()) return &kDefaults;
     const auto found = std::ranges::find_if(listed, [&](const config::ModelSettings& row) {
@@ -92,7 +93,8 @@ Result<> Installation::prepare() {
     const config::Settings& settings = options_.settings;
     TRY_ASSIGN(database_, sql::Database::open(database_url(settings.storage.database, home_.directory())));
     TRY(database_->migrate(all_migrations()));
-    TRY_ASSIGN(blobs_, data::LocalBlobStore::open(machine_fs(), files_folder(settings.storage.files, home_.directory())));
+    TRY_ASSIGN(blobs_,
+               data::LocalBlobStore::open(machine_fs(), files_folder(settings.storage.files, home_.directory())));
 
     tenancy_ = std::make_unique<app::Tenancy>(*database_, system_clock());
     TRY(ensure_admin_key());
@@ -114,7 +116,8 @@ Result<> Installation::prepare() {
     knowledge.overlap_tokens = settings.knowledge.chunk_overlap_tokens;
     knowledge.sample_directory = settings.knowledge.sample ? options_.samples : std::string();
     knowledge_ = std::make_unique<app::Knowledge>(
-        *database_, *blobs_, app::make_knowledge_models(*chat_, settings.knowledge.embedding_model, settings.knowledge.answer_model),
+        *database_, *blobs_,
+        app::make_knowledge_models(*chat_, settings.knowledge.embedding_model, settings.knowledge.answer_model),
         workers_, system_clock(), &spans_, machine_fs(), std::move(knowledge));
     return {};
 }
@@ -149,8 +152,10 @@ Result<std::string> Installation::listen() {
     });
     gateway::add_file_routes(gateway_->routes(), knowledge_->files(), settings.server.max_upload_bytes);
     gateway::add_vector_store_routes(gateway_->routes(), knowledge_->stores(), knowledge_->retriever());
-    gateway::add_knowledge_routes(gateway_->routes(), knowledge_->stores(), knowledge_->retriever(), knowledge_->answers());
-    server_ = std::make_unique<http::Server>(runtime_, http::ServerLimits{}, gateway::with_console(gateway_->handler()));
+    gateway::add_knowledge_routes(gateway_->routes(), knowledge_->stores(), knowledge_->retriever(),
+                                  knowledge_->answers());
+    server_ =
+        std::make_unique<http::Server>(runtime_, http::ServerLimits{}, gateway::with_console(gateway_->handler()));
     TRY_ASSIGN(const std::string address, server_->listen(settings.server.listen));
     TRY(home_.announce("http://" + address));
     return address;
@@ -176,18 +181,20 @@ Result<> Installation::start_models() {
         TRY(fleet_->start(model, *row));
         TRY_ASSIGN(std::string url, fleet_->base_url(model.name));
         TRY_ASSIGN(std::unique_ptr<model::Upstream> upstream,
-                   model::make_openai_upstream(client_, {.name = "local", .base_url = std::move(url)}));
+                   model::make_upstream(client_, {.name = "local", .base_url = std::move(url)}));
         routes.push_back({info_of(model, *row), std::move(upstream), model.name});
         model_names_.push_back(model.name);
     }
     for (const config::ModelSettings& row : settings.models) {
         if (!store.find(row.name)) {
-            log::warning("a configured model is not installed", {{"model", row.name}, {"do", "atrium pull " + row.name}});
+            log::warning("a configured model is not installed",
+                         {{"model", row.name}, {"do", "atrium pull " + row.name}});
         }
     }
     for (const config::UpstreamSettings& row : settings.upstreams) {
         TRY_ASSIGN(std::unique_ptr<model::Upstream> made,
-                   model::make_openai_upstream(client_, {.name = row.name, .base_url = row.url, .api_key = row.key}));
+                   model::make_upstream(
+                       client_, {.name = row.name, .dialect = row.dialect, .base_url = row.url, .api_key = row.key}));
         const std::shared_ptr<model::Upstream> upstream = std::move(made);
         for (const std::string& name : row.models) {
             model::ModelInfo info;
@@ -207,9 +214,10 @@ Task<> Installation::watch_engines(StopToken stop) {
         Readiness current;
         for (const model::EngineStatus& engine : fleet_->status()) {
             if (engine.state == process::ChildState::kReady) continue;
-            current[engine.model] = engine.failure.empty() ? fmt::format("{} is {}", engine.model, process::child_state_name(engine.state))
-                                                           : fmt::format("{} is {}: {}", engine.model,
-                                                                         process::child_state_name(engine.state), engine.failure);
+            current[engine.model] = engine.failure.empty()
+                                        ? fmt::format("{} is {}", engine.model, process::child_state_name(engine.state))
+                                        : fmt::format("{} is {}: {}", engine.model,
+                                                      process::child_state_name(engine.state), engine.failure);
         }
         if (current != *readiness_.load()) readiness_.store(std::make_shared<const Readiness>(std::move(current)));
         co_await sleep_for(kReadinessPoll, stop);

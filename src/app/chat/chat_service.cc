@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include "app/chat/chunk_rewriter.h"
-#include "platform/async/runtime.h"
-#include "platform/http/sse.h"
 
 namespace atrium::app {
 namespace {
@@ -23,16 +21,17 @@ void set_number(trace::Span& span, std::string_view attribute, const json::objec
     if (value->is_double()) span.set(std::string(attribute), value->get_double());
 }
 
-trace::Span begin_span(trace::SpanStore& spans, const Clock& clock, model::Operation operation,
-                       const CallContext& context, const model::Route& route, const json::object& body, bool stream) {
-    const std::string name(model::operation_name(operation));
-    trace::Span span(&spans, clock, fmt::format("{} {}", name, route.info.id), "client", context.trace);
-    span.set_project(context.principal.project);
+trace::Span begin_span(trace::SpanStore& spans, const Clock& clock, const ModelCall& call, const model::Route& route,
+                       bool stream) {
+    const json::object& body = call.request->object;
+    const std::string name(model::operation_name(call.operation));
+    trace::Span span(&spans, clock, fmt::format("{} {}", name, route.info.id), "client", call.context.trace);
+    span.set_project(call.context.principal.project);
     span.set("gen_ai.operation.name", name);
     span.set("gen_ai.provider.name", route.info.owned_by);
     span.set("gen_ai.request.model", route.info.id);
     span.set("server.address", route.upstream->name());
-    if (operation == model::Operation::kEmbedding) return span;
+    if (call.operation == model::Operation::kEmbedding) return span;
     span.set("gen_ai.request.stream", stream);
     set_number(span, "gen_ai.request.temperature", body, "temperature");
     set_number(span, "gen_ai.request.top_p", body, "top_p");
@@ -52,112 +51,83 @@ void end_span(trace::Span& span, const CallOutcome& outcome, const Error* error)
     span.end();
 }
 
-model::UpstreamCall make_call(model::Operation operation, const CallContext& context, const model::Route& route,
-                              json::object body, bool stream, const trace::Span& span) {
-    model::UpstreamCall call;
-    call.operation = operation;
-    call.model = route.upstream_model;
-    call.body = std::move(body);
-    call.stream = stream;
-    call.traceparent = span.context().to_traceparent();
-    call.request_id = context.request_id;
-    call.tenant = context.principal.project;
-    return call;
+model::UpstreamCall make_call(const ModelCall& call, const model::Route& route, bool stream, const trace::Span& span) {
+    model::UpstreamCall made;
+    made.operation = call.operation;
+    made.model = route.upstream_model;
+    made.request = call.request;
+    made.stream = stream;
+    made.traceparent = span.context().to_traceparent();
+    made.request_id = call.context.request_id;
+    made.tenant = call.context.principal.project;
+    return made;
 }
 
-Error damaged_answer(const std::string& upstream, const Error& cause) {
-    return unavailable(fmt::format("the upstream '{}' sent an answer that cannot be read, please retry", upstream))
-        .with_reason("upstream_interrupted")
-        .with_cause(cause);
+bool wants_usage(const json::object& body) {
+    const auto* options = body.if_contains("stream_options");
+    if (options == nullptr || !options->is_object()) return false;
+    const auto* asked = options->get_object().if_contains("include_usage");
+    return asked != nullptr && asked->is_bool() && asked->get_bool();
 }
 
-/// What a break in mid-answer is called; the caller's own departure and deadlines keep their codes.
-Error interrupted(const std::string& model, const Error& cause) {
-    if (cause.code() == Code::kCancelled) return cause;
-    if (cause.code() == Code::kDeadlineExceeded) {
-        return deadline_exceeded(fmt::format("the model '{}' stopped answering in time", model)).with_cause(cause);
-    }
+/// The caller's words for an answer in OpenAI's: `model` as it was asked for, nothing that is only between us and our
+/// engines.
+Result<std::string> in_callers_words(const std::string& text, const std::string& model) {
+    TRY_ASSIGN(auto answer, json::parse_object(text));
+    answer["model"] = model;
+    answer.stable_erase("atrium");
+    return json::serialize(answer);
+}
+
+/// Upstreams are the operator's business; the caller reads the name that he asked for.
+Error in_callers_words(const Error& error, const std::string& model) {
+    if (error.reason() != "upstream_interrupted") return error;
     return unavailable(fmt::format("the model '{}' broke off in the middle of its answer, please retry", model))
-        .with_reason("upstream_interrupted")
-        .with_cause(cause);
+        .with_reason(error.reason())
+        .with_cause(error);
 }
 
-/// Stops the caller's waiting for the end of a stream that is complete already. Bounded, so nobody joins it.
-Task<> give_up_soon(StopSource waiting, StopToken over) {
-    if (co_await sleep_for(std::chrono::milliseconds(100), over)) waiting.request_stop();
+/// Facts into the outcome, as far as they are known.
+void account(CallOutcome& outcome, const model::AnswerFacts& facts) {
+    outcome.usage = facts.best_usage();
+    outcome.usage_estimated = facts.usage_estimated();
 }
 
-/// The bytes between "[DONE]" and the end of the response, normally none and already here: a response read to its end
-/// gives its connection back, which saves the next call a (TLS) handshake. An upstream that keeps it open is not waited
-/// for.
-Task<> read_to_end(http::ClientResponse& response, StopSource call) {
-    StopSource over;
-    co_await spawn_here(give_up_soon(call, over.get_token()));
-    while (true) {
-        auto rest = co_await response.read_some();
-        if (!rest || rest->empty()) break;
-    }
-    over.request_stop();
+void end_span(trace::Span& span, const CallOutcome& outcome, const model::AnswerFacts& facts, const Error* error) {
+    if (!facts.response_id.empty()) span.set("gen_ai.response.id", facts.response_id);
+    if (!facts.finish_reason.empty()) span.set("gen_ai.response.finish_reasons", facts.finish_reason);
+    end_span(span, outcome, error);
 }
 
 /// One streamed call on its way: the parts of ChatService::stream that share state. Lives in that coroutine's frame.
 struct Relay {
-    Relay(const Clock& c, ChunkRewriter r, ChunkSink s, CallOutcome& o, SteadyTime b)
-        : clock(c), rewriter(std::move(r)), sink(std::move(s)), outcome(o), began(b) {}
-
     const Clock& clock;
     ChunkRewriter rewriter;
-    ChunkSink sink;
+    EventSink sink;
     CallOutcome& outcome;
     SteadyTime began;
-    bool done = false;
 
-    void account() {
-        outcome.usage = rewriter.usage();
-        outcome.usage_estimated = rewriter.usage_estimated();
-        if (outcome.first_token_seconds == 0 && rewriter.saw_content()) {
-            outcome.first_token_seconds = seconds(clock.steady() - began);
+    Task<Result<>> pass(http::SseEvent event, model::Wire wire) {
+        if (wire == model::Wire::kOpenAiChat && event.data != "[DONE]") {
+            CO_TRY_ASSIGN(auto rewritten, rewriter.rewrite(event.data));
+            if (!rewritten) co_return Result<>{};
+            event.data = std::move(*rewritten);
         }
+        co_return co_await sink(event, wire);
     }
 
-    Task<Result<>> pass(const std::string& data) {
-        if (data == "[DONE]") {
-            done = true;
-            co_return co_await sink("[DONE]");
+    Task<Result<>> run(model::UpstreamAnswer& answer) {
+        while (true) {
+            auto events = co_await answer.next();
+            account(outcome, answer.facts());
+            if (outcome.first_token_seconds == 0 && answer.facts().pieces > 0)
+                outcome.first_token_seconds = seconds(clock.steady() - began);
+            CO_TRY(events);
+            if (events->empty()) co_return Result<>{};
+            for (auto& event : *events) CO_TRY(co_await pass(std::move(event), answer.wire()));
         }
-        auto rewritten = rewriter.rewrite(data);
-        account();
-        CO_TRY(rewritten);
-        if (!*rewritten) co_return Result<>{};
-        co_return co_await sink(**rewritten);
-    }
-
-    Task<Result<>> run(http::ClientResponse& response) {
-        http::SseParser parser;
-        while (!done) {
-            auto piece = co_await response.read_some();
-            if (!piece) co_return fail(interrupted(outcome.model, piece.error()));
-            if (piece->empty()) break;
-            auto events = parser.feed(*piece);
-            if (!events) co_return fail(interrupted(outcome.model, events.error()));
-            for (const auto& event : *events) {
-                if (done) break;
-                CO_TRY(co_await pass(event.data));
-            }
-        }
-        if (done) co_return Result<>{};
-        if (!rewriter.saw_finish()) {
-            co_return fail(interrupted(outcome.model, unavailable("the stream ended without a finish reason")));
-        }
-        co_return co_await sink("[DONE]");
     }
 };
-
-void finish_usage(const json::object& answer, CallOutcome& outcome) {
-    if (const auto* usage = answer.if_contains("usage"); usage != nullptr && usage->is_object()) {
-        read_usage(usage->get_object(), outcome.usage);
-    }
-}
 
 void start_outcome(CallOutcome& outcome, model::Operation operation, const model::Route& route) {
     outcome = {};
@@ -185,75 +155,51 @@ Result<model::ModelInfo> ChatService::ready_model(std::string_view id) const {
     return std::move(route.info);
 }
 
-Task<Result<ChatService::Answer>> ChatService::complete(model::Operation operation, CallContext context,
-                                                        json::object body, CallOutcome* progress) {
-    CallOutcome local;
-    CallOutcome& outcome = progress != nullptr ? *progress : local;
-    CO_TRY_ASSIGN(auto route, router_.resolve(json::string_or(body, "model")));
-    start_outcome(outcome, operation, route);
-    body.stable_erase("stream");
-    body.stable_erase("stream_options");
-    auto span = begin_span(spans_, clock_, operation, context, route, body, false);
-    auto call = make_call(operation, context, route, std::move(body), false, span);
-
-    const auto began = clock_.steady();
-    auto response = co_await route.upstream->call(std::move(call), context.stop);
-    auto text =
-        response ? co_await (*response)->read_all(kMaxAnswerBytes) : Result<std::string>(fail(response.error()));
-    outcome.upstream_seconds = seconds(clock_.steady() - began);
-    if (!text) {
-        const Error error = response ? interrupted(route.info.id, text.error()) : text.error();
-        end_span(span, outcome, &error);
-        co_return fail(error);
-    }
-    auto answer = json::parse_object(*text);
-    if (!answer) {
-        const Error error = damaged_answer(outcome.upstream, answer.error());
-        end_span(span, outcome, &error);
-        co_return fail(error);
-    }
-    finish_usage(*answer, outcome);
-    (*answer)["model"] = route.info.id;
-    answer->stable_erase("atrium");
-    if (const auto id = json::string_or(*answer, "id"); !id.empty()) span.set("gen_ai.response.id", std::string(id));
-    end_span(span, outcome, nullptr);
-    co_return Answer{json::serialize(*answer), outcome};
+ModelCall make_model_call(model::Operation operation, CallContext context, json::object body) {
+    auto request = std::make_shared<model::ModelRequest>();
+    request->object = std::move(body);
+    return {operation, std::move(context), std::move(request)};
 }
 
-Task<Result<CallOutcome>> ChatService::stream(model::Operation operation, CallContext context, json::object body,
-                                              ChunkSink sink, CallOutcome* progress) {
+Task<Result<ChatService::Answer>> ChatService::complete(ModelCall call, CallOutcome* progress) {
     CallOutcome local;
     CallOutcome& outcome = progress != nullptr ? *progress : local;
-    CO_TRY_ASSIGN(auto route, router_.resolve(json::string_or(body, "model")));
-    start_outcome(outcome, operation, route);
+    CO_TRY_ASSIGN(auto route, router_.resolve(json::string_or(call.request->object, "model")));
+    start_outcome(outcome, call.operation, route);
+    auto span = begin_span(spans_, clock_, call, route, false);
 
-    body["stream"] = true;
-    auto& options = body["stream_options"];
-    if (!options.is_object()) options.emplace_object();
-    const auto* asked = options.get_object().if_contains("include_usage");
-    const bool include_usage = asked != nullptr && asked->is_bool() && asked->get_bool();
-    // Always asked for upstream: a stream whose usage nobody reports cannot be accounted.
-    options.get_object()["include_usage"] = true;
-
-    auto span = begin_span(spans_, clock_, operation, context, route, body, true);
-    auto call = make_call(operation, context, route, std::move(body), true, span);
     const auto began = clock_.steady();
-    StopSource stop;
-    const StopCallback forward(context.stop, [&stop] { stop.request_stop(); });
-    auto response = co_await route.upstream->call(std::move(call), stop.get_token());
+    auto answer = co_await route.upstream->call(make_call(call, route, false, span), call.context.stop);
+    auto text = answer ? co_await (*answer)->read_all(kMaxAnswerBytes) : Result<std::string>(fail(answer.error()));
     outcome.upstream_seconds = seconds(clock_.steady() - began);
-    if (!response) {
-        end_span(span, outcome, &response.error());
-        co_return fail(response.error());
+    const model::AnswerFacts facts = answer ? (*answer)->facts() : model::AnswerFacts{};
+    account(outcome, facts);
+    const auto wire = answer ? (*answer)->wire() : model::Wire::kOpenAiChat;
+    if (text && wire == model::Wire::kOpenAiChat) text = in_callers_words(*text, route.info.id);
+    end_span(span, outcome, facts, text ? nullptr : &text.error());
+    if (!text) co_return fail(in_callers_words(text.error(), route.info.id));
+    co_return Answer{std::move(*text), wire, outcome};
+}
+
+Task<Result<CallOutcome>> ChatService::stream(ModelCall call, EventSink sink, CallOutcome* progress) {
+    CallOutcome local;
+    CallOutcome& outcome = progress != nullptr ? *progress : local;
+    CO_TRY_ASSIGN(auto route, router_.resolve(json::string_or(call.request->object, "model")));
+    start_outcome(outcome, call.operation, route);
+    auto span = begin_span(spans_, clock_, call, route, true);
+
+    const auto began = clock_.steady();
+    auto answer = co_await route.upstream->call(make_call(call, route, true, span), call.context.stop);
+    outcome.upstream_seconds = seconds(clock_.steady() - began);
+    if (!answer) {
+        end_span(span, outcome, {}, &answer.error());
+        co_return fail(answer.error());
     }
-    Relay relay(clock_, ChunkRewriter(outcome.upstream, route.info.id, include_usage), std::move(sink), outcome, began);
-    auto relayed = co_await relay.run(**response);
-    relay.account();
-    if (relayed && relay.done) co_await read_to_end(**response, stop);
-    if (!relay.rewriter.response_id().empty()) span.set("gen_ai.response.id", relay.rewriter.response_id());
-    if (relay.rewriter.saw_finish()) span.set("gen_ai.response.finish_reasons", relay.rewriter.finish_reason());
-    end_span(span, outcome, relayed ? nullptr : &relayed.error());
-    CO_TRY(relayed);
+    Relay relay{clock_, ChunkRewriter(route.info.id, wants_usage(call.request->object)), std::move(sink), outcome,
+                began};
+    auto relayed = co_await relay.run(**answer);
+    end_span(span, outcome, (*answer)->facts(), relayed ? nullptr : &relayed.error());
+    if (!relayed) co_return fail(in_callers_words(relayed.error(), route.info.id));
     co_return outcome;
 }
 

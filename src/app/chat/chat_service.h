@@ -31,12 +31,24 @@ struct CallOutcome {
     std::string operation;         ///< "chat", "text_completion", "embeddings"; empty: no model was called
     std::string model;             ///< as the caller named it; always a name the router knows
     std::string upstream;
+    int attempts = 0;
     double upstream_seconds = 0;     ///< until the answer, or the head of the stream, was here
     double first_token_seconds = 0;  ///< streams only; 0 when there was none
 };
 
-/// Receives a streamed answer: complete `data:` payloads in the caller's dialect. An error ends the stream.
-using ChunkSink = std::function<Task<Result<>>(std::string_view data)>;
+/// One call of a model: what, for whom, with which body. The model's name is `request->object["model"]`.
+struct ModelCall {
+    model::Operation operation = model::Operation::kChat;
+    CallContext context;
+    std::shared_ptr<const model::ModelRequest> request;
+};
+
+/// A call with a body composed here.
+ModelCall make_model_call(model::Operation operation, CallContext context, json::object body);
+
+/// Receives a streamed answer, event by event: OpenAI chunks and at last "[DONE]"; or, when the request carried a
+/// NativeRequest and was passed through, the events of that wire. An error ends the stream.
+using EventSink = std::function<Task<Result<>>(const http::SseEvent& event, model::Wire wire)>;
 
 /// Model calls for people and programs: picks the upstream, relays, accounts; one client span per call. Thread-safe,
 /// holds no state of its own; owned by main. Fails with the router's or the upstream's error.
@@ -48,18 +60,17 @@ public:
     ChatService(model::Router& router, trace::SpanStore& spans, const Clock& clock);
 
     struct Answer {
-        std::string body;  ///< complete OpenAI-shaped JSON with `model` as the caller named it
+        std::string body;  ///< complete JSON in `wire`; OpenAI's has `model` as the caller named it
+        model::Wire wire = model::Wire::kOpenAiChat;
         CallOutcome outcome;
     };
-    /// chat/completions, completions, embeddings without streaming. `body` has been validated by the gateway.
-    Task<Result<Answer>> complete(model::Operation operation, CallContext context, json::object body,
-                                  CallOutcome* progress = nullptr);
+    /// Without streaming (whatever the body says about it). The request has been validated by the gateway.
+    Task<Result<Answer>> complete(ModelCall call, CallOutcome* progress = nullptr);
 
-    /// With streaming: each chunk goes to `sink`; the "[DONE]" payload is included. When the upstream breaks off after
-    /// the first chunk, the error is returned and the gateway sends it inside the stream. Usage is always asked for
-    /// upstream, and shown to the caller only if `stream_options.include_usage` says so.
-    Task<Result<CallOutcome>> stream(model::Operation operation, CallContext context, json::object body, ChunkSink sink,
-                                     CallOutcome* progress = nullptr);
+    /// With streaming. When the upstream breaks off after the first event, the error is returned and the gateway sends
+    /// it inside the stream. Usage is always asked for upstream, and shown to the caller only if
+    /// `stream_options.include_usage` says so.
+    Task<Result<CallOutcome>> stream(ModelCall call, EventSink sink, CallOutcome* progress = nullptr);
 
     /// Unit vectors for texts, at most 64 per upstream call; `is_query` picks the model's prefix. Row-major floats.
     /// An empty `model` means the first ready embedding model.

@@ -38,20 +38,25 @@ protected:
     }
     CallContext context() const {
         CallContext made;
-        made.principal = {"proj_1", "key_1", "k", false};
+        made.principal.project = "proj_1";
+        made.principal.key_id = "key_1";
         made.request_id = "req_1";
         made.trace = trace::Context::make();
         return made;
     }
-    static Task<Result<>> collect(std::vector<std::string>* into, std::string_view data) {
-        into->emplace_back(data);
+    static Task<Result<>> collect(std::vector<std::string>* into, std::string data) {
+        into->push_back(std::move(data));
         co_return Result<>{};
+    }
+    Result<ChatService::Answer> complete(json::object request, CallContext caller) {
+        return run_blocking(
+            chat_.complete(make_model_call(model::Operation::kChat, std::move(caller), std::move(request))));
     }
     Result<CallOutcome> stream(json::object request, CallOutcome* progress = nullptr) {
         auto* into = &received_;
         return run_blocking(chat_.stream(
-            model::Operation::kChat, context(), std::move(request),
-            [into](std::string_view data) { return collect(into, data); }, progress));
+            make_model_call(model::Operation::kChat, context(), std::move(request)),
+            [into](const http::SseEvent& event, model::Wire) { return collect(into, event.data); }, progress));
     }
 
     ManualClock clock_;
@@ -65,7 +70,7 @@ protected:
 TEST_F(ChatServiceTest, CompletesUnderTheCallersModelName) {
     script({{{R"({"id":"c1","model":"served","choices":[],"usage":{"prompt_tokens":5,"completion_tokens":2},)",
               R"("atrium":{"x":1}})"}}});
-    const auto answer = run_blocking(chat_.complete(model::Operation::kChat, context(), body()));
+    const auto answer = complete(body(), context());
     ASSERT_TRUE(answer) << answer.error().to_string();
     EXPECT_EQ(answer->body,
               R"({"id":"c1","model":"model-a","choices":[],"usage":{"prompt_tokens":5,"completion_tokens":2}})");
@@ -80,7 +85,7 @@ TEST_F(ChatServiceTest, CompletesUnderTheCallersModelName) {
 TEST_F(ChatServiceTest, RecordsASpanWithGenAiNames) {
     script({{{R"({"id":"c1","choices":[],"usage":{"prompt_tokens":5,"completion_tokens":2}})"}}});
     const auto caller = context();
-    ASSERT_TRUE(run_blocking(chat_.complete(model::Operation::kChat, caller, body())));
+    ASSERT_TRUE(complete(body(), caller));
     const auto spans = spans_.find(caller.trace.trace_id);
     ASSERT_EQ(spans.size(), 1u);
     EXPECT_EQ(spans[0].name, "chat model-a");
@@ -95,15 +100,14 @@ TEST_F(ChatServiceTest, AnUnknownModelNeverReachesAnUpstream) {
     script({{}});
     auto request = body();
     request["model"] = "nothing-like-it";
-    const auto answer = run_blocking(chat_.complete(model::Operation::kChat, context(), std::move(request)));
+    const auto answer = complete(std::move(request), context());
     EXPECT_EQ(answer.error().reason(), "model_not_found");
     EXPECT_TRUE(upstream_->calls.empty());
 }
 
 TEST_F(ChatServiceTest, AnUnreadableAnswerIsTheUpstreamsFault) {
     script({{{"<html>"}}});
-    EXPECT_EQ(run_blocking(chat_.complete(model::Operation::kChat, context(), body())).error().code(),
-              Code::kUnavailable);
+    EXPECT_EQ(complete(body(), context()).error().code(), Code::kUnavailable);
 }
 
 TEST_F(ChatServiceTest, StreamsWithoutUsageUnlessAsked) {
@@ -117,7 +121,7 @@ TEST_F(ChatServiceTest, StreamsWithoutUsageUnlessAsked) {
     EXPECT_EQ(outcome->usage.prompt_tokens, 5);
     EXPECT_EQ(outcome->usage.completion_tokens, 1);
     EXPECT_FALSE(outcome->usage_estimated);
-    const auto& sent = upstream_->calls[0].body;
+    const auto& sent = upstream_->bodies[0];
     EXPECT_TRUE(sent.at("stream").as_bool());
     EXPECT_TRUE(sent.at("stream_options").at("include_usage").as_bool());
 }
@@ -166,14 +170,15 @@ TEST_F(ChatServiceTest, AnErrorEventEndsTheStream) {
     EXPECT_EQ(received_.size(), 1u);
 }
 
-Task<Result<>> leave(std::string_view) {
+Task<Result<>> leave(const http::SseEvent&, model::Wire) {
     co_return fail(cancelled("the client left"));
 }
 
 TEST_F(ChatServiceTest, ALeavingCallerClosesTheUpstream) {
     script({{{event(kHello), event(kHello), event(kStop)}}});
     CallOutcome progress;
-    const auto outcome = run_blocking(chat_.stream(model::Operation::kChat, context(), body(), leave, &progress));
+    const auto outcome =
+        run_blocking(chat_.stream(make_model_call(model::Operation::kChat, context(), body()), leave, &progress));
     EXPECT_EQ(outcome.error().code(), Code::kCancelled);
     EXPECT_TRUE(upstream_->closed);
     EXPECT_EQ(progress.usage.completion_tokens, 1);
@@ -194,8 +199,9 @@ TEST_F(ChatServiceTest, AStopFromAboveReachesTheUpstream) {
     caller.stop = source.get_token();
     source.request_stop();
     auto* into = &received_;
-    const auto outcome = run_blocking(chat_.stream(model::Operation::kChat, caller, body(),
-                                                   [into](std::string_view data) { return collect(into, data); }));
+    const auto outcome = run_blocking(
+        chat_.stream(make_model_call(model::Operation::kChat, caller, body()),
+                     [into](const http::SseEvent& event, model::Wire) { return collect(into, event.data); }));
     EXPECT_EQ(outcome.error().code(), Code::kCancelled);
 }
 

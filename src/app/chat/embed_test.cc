@@ -48,14 +48,14 @@ TEST_F(EmbedTest, BatchesPrefixesAndNormalises) {
     EXPECT_FLOAT_EQ(result->values[1], -0.8f);
     EXPECT_FLOAT_EQ(result->values[3], 0.8f);
     ASSERT_EQ(upstream_->calls.size(), 2u);
-    EXPECT_EQ(upstream_->calls[0].body.at("input").as_array().size(), 64u);
-    EXPECT_EQ(upstream_->calls[0].body.at("input").as_array()[0].as_string(), "passage: text");
+    EXPECT_EQ(upstream_->bodies[0].at("input").as_array().size(), 64u);
+    EXPECT_EQ(upstream_->bodies[0].at("input").as_array()[0].as_string(), "passage: text");
 }
 
 TEST_F(EmbedTest, QueriesHaveTheirOwnPrefix) {
     script({vectors(1)});
     ASSERT_TRUE(embed(1, true, ""));
-    EXPECT_EQ(upstream_->calls[0].body.at("input").as_array()[0].as_string(), "query: text");
+    EXPECT_EQ(upstream_->bodies[0].at("input").as_array()[0].as_string(), "query: text");
 }
 
 TEST_F(EmbedTest, NothingInNothingOut) {

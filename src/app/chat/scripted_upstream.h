@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "model/routing/router.h"
+#include "model/upstream/dialect.h"
 #include "platform/async/runtime.h"
 
 /// For tests only: an upstream without a network, which says what it was told to say.
@@ -48,22 +49,30 @@ private:
     http::Headers headers_;
 };
 
-/// Answers the calls in the order of its scripts (the last one again and again) and remembers them.
+/// Speaks OpenAI. Answers the calls in the order of its scripts (the last one again and again) and remembers them.
 class ScriptedUpstream final : public model::Upstream {
 public:
     explicit ScriptedUpstream(std::vector<Script> scripts) : scripts_(std::move(scripts)) {}
 
     const std::string& name() const override { return name_; }
-    Task<Result<std::unique_ptr<http::ClientResponse>>> call(model::UpstreamCall call, StopToken stop) override {
+    bool supports(model::Operation /*operation*/) const override { return true; }
+    Task<Result<std::unique_ptr<model::UpstreamAnswer>>> call(model::UpstreamCall call, StopToken stop) override {
         const Script script = scripts_[std::min(calls.size(), scripts_.size() - 1)];
-        calls.push_back(std::move(call));
+        const model::Dialect& dialect = *model::find_dialect("openai");
+        CO_TRY_ASSIGN(const auto wire, dialect.encode(call, {}));
+        CO_TRY_ASSIGN(auto body, json::parse_object(wire.body));
+        bodies.push_back(std::move(body));
+        calls.push_back(call);
         closed = false;
         if (script.error) co_return fail(*script.error);
-        co_return std::make_unique<ScriptedResponse>(script, std::move(stop), closed);
+        const StopSource own;
+        auto response = std::make_unique<ScriptedResponse>(script, own.get_token(), closed);
+        co_return model::read_answer(dialect, name_, std::move(call), std::move(response), std::move(stop), own);
     }
 
     std::vector<model::UpstreamCall> calls;
-    bool closed = false;  ///< the last response has been let go
+    std::vector<json::object> bodies;  ///< as they were sent
+    bool closed = false;               ///< the last response has been let go
 
 private:
     const std::string name_ = "scripted";

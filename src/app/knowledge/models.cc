@@ -64,17 +64,20 @@ public:
     }
 
     Task<Result<Completion>> complete(CallContext context, std::string model, Prompt prompt) override {
-        CO_TRY_ASSIGN(const auto answer, co_await chat_.complete(model::Operation::kChat, std::move(context),
-                                                                 to_body(model, prompt, false)));
+        CO_TRY_ASSIGN(const auto answer,
+                      co_await chat_.complete(
+                          make_model_call(model::Operation::kChat, std::move(context), to_body(model, prompt, false))));
         CO_TRY_ASSIGN(const auto document, json::parse_object(answer.body));
         co_return Completion{content_of(document, "message"), answer.outcome.usage};
     }
 
     Task<Result<Completion>> stream(CallContext context, std::string model, Prompt prompt, TextSink sink) override {
         auto text = std::make_shared<std::string>();
-        CO_TRY_ASSIGN(const auto outcome,
-                      co_await chat_.stream(model::Operation::kChat, std::move(context), to_body(model, prompt, true),
-                                            [text, sink](std::string_view data) { return relay(text, sink, std::string(data)); }));
+        CO_TRY_ASSIGN(
+            const auto outcome,
+            co_await chat_.stream(
+                make_model_call(model::Operation::kChat, std::move(context), to_body(model, prompt, true)),
+                [text, sink](const http::SseEvent& event, model::Wire) { return relay(text, sink, event.data); }));
         co_return Completion{std::move(*text), outcome.usage};
     }
 

@@ -29,14 +29,16 @@ Result<> check_fit(const app::ChatService& chat, const ModelRequest& request) {
 
 /// The common end of chat and completions: answer at once or as a stream.
 Task<Result<>> relay(Call& call, app::ChatService& chat, model::Operation operation, json::object body, bool stream) {
+    auto model_call = app::make_model_call(operation, call.context(), std::move(body));
     if (!stream) {
-        CO_TRY_ASSIGN(auto answer, co_await chat.complete(operation, call.context(), std::move(body), &call.outcome));
+        CO_TRY_ASSIGN(auto answer, co_await chat.complete(std::move(model_call), &call.outcome));
         co_return co_await call.exchange().respond(http::Response::json(200, std::move(answer.body)));
     }
     co_await call.expect_sse();
     auto* to = &call;
     CO_TRY(co_await chat.stream(
-        operation, call.context(), std::move(body), [to](std::string_view data) { return to->send_sse(data); },
+        std::move(model_call),
+        [to](const http::SseEvent& event, model::Wire) { return to->send_sse(event.data, event.event); },
         &call.outcome));
     co_return Result<>{};
 }

@@ -63,8 +63,9 @@ Task<Result<>> create_embeddings(Call& call, app::ChatService& chat) {
     CO_TRY(check_fit(info, request));
     if (info.embedding_dimensions > 0) body.stable_erase("dimensions");
     body["encoding_format"] = "float";
-    CO_TRY_ASSIGN(auto answer,
-                  co_await chat.complete(model::Operation::kEmbedding, call.context(), std::move(body), &call.outcome));
+    CO_TRY_ASSIGN(auto answer, co_await chat.complete(
+                                   app::make_model_call(model::Operation::kEmbedding, call.context(), std::move(body)),
+                                   &call.outcome));
     if (request.base64) {
         CO_TRY_ASSIGN(answer.body, to_base64(answer));
     }

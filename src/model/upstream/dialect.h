@@ -45,8 +45,12 @@ public:
     virtual ~Dialect() = default;
     virtual std::string_view name() const = 0;
     virtual bool supports(Operation operation) const = 0;
-    /// Requests in this wire are sent as they came (see NativeRequest); nothing: the dialect always translates.
+    /// Requests in this wire are sent as they came, and their answers relayed as they come (see NativeRequest);
+    /// nothing: the dialect always translates.
     virtual std::optional<Wire> native_wire() const { return std::nullopt; }
+    /// Whether this call goes through untranslated. Then encode() takes native_body(), answers skip decode(), and the
+    /// events that pass are shown to decoder() for their facts only.
+    bool passes_through(const UpstreamCall& call) const;
     virtual Framing framing() const { return Framing::kSse; }
     /// Whether answers are already OpenAI-shaped, so that they are relayed without decode() and decoder().
     virtual bool relays_answers() const { return false; }
@@ -60,6 +64,18 @@ public:
     virtual Error decode_error(std::string_view upstream, int status, const http::Headers& headers,
                                std::string_view body) const;
 };
+
+/// The answer side of an upstream, for a response that has arrived with 2xx. `stop` is the caller's token, `own` what
+/// the response listens to. Also how tests play an upstream without a network.
+std::unique_ptr<UpstreamAnswer> read_answer(const Dialect& dialect, std::string upstream, UpstreamCall call,
+                                            std::unique_ptr<http::ClientResponse> response, StopToken stop,
+                                            StopSource own);
+
+/// `call.request->object` as JSON text with `model` replaced by the upstream's name, without `stream` and
+/// `stream_options`, and with `extra` members set: spliced from the original bytes where there are some.
+std::string openai_body(const UpstreamCall& call, const json::object& extra = {});
+/// The same for the bytes of the native request; `stream` as the call has it.
+std::string native_body(const UpstreamCall& call);
 
 /// The table of dialects; nullptr when there is none of that name. Lives for ever.
 const Dialect* find_dialect(std::string_view name);

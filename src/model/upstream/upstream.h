@@ -64,6 +64,24 @@ struct TokenUsage {
     std::int64_t reasoning_tokens = 0;    ///< of the completion
 };
 
+/// What an answer has told so far, whatever its wire: for accounting, routing and traces.
+struct AnswerFacts {
+    TokenUsage usage;             ///< totals; a later report replaces an earlier one
+    bool usage_reported = false;  ///< by the upstream itself
+    std::int64_t pieces = 0;      ///< streams: events that carried text, reasoning or a tool call
+    std::string finish_reason;    ///< OpenAI's word for it; empty: not finished
+    std::string response_id;
+
+    /// As reported, or else one completion token for each piece.
+    TokenUsage best_usage() const;
+    bool usage_estimated() const { return !usage_reported && pieces > 0; }
+};
+
+/// Adds what an OpenAI chunk or answer tells. Error events are not looked at.
+void read_facts(const json::object& chunk, AnswerFacts& facts);
+/// Adds what a `usage` object (OpenAI's, or our engine's "atrium" extension) reports.
+void read_usage(const json::object& reported, TokenUsage& usage);
+
 /// A successful answer on its way. Belongs to the io thread that called; destroying it before its end closes the
 /// connection, which is how the upstream learns that nobody listens any more.
 class UpstreamAnswer {
@@ -72,15 +90,18 @@ public:
 
     /// The upstream's own headers, for retry hints and debugging.
     virtual const http::Headers& headers() const = 0;
-    /// The wire of what read_all() and next() return: kOpenAiChat, unless the call's NativeRequest was passed through.
+    /// The wire of what read_all() and next() return: kOpenAiChat (also for embeddings and the like), unless the call's
+    /// NativeRequest was passed through.
     virtual Wire wire() const { return Wire::kOpenAiChat; }
+    virtual const AnswerFacts& facts() const = 0;
 
     /// Without streaming: the whole answer as JSON text. kUnavailable when it cannot be read or translated.
     virtual Task<Result<std::string>> read_all(std::size_t limit) = 0;
 
-    /// With streaming: the events that arrived since (at least one), nothing at the end of the body. In OpenAI's wire
-    /// `event` is empty and `data` a chunk or "[DONE]"; a dialect that has no [DONE] of its own adds it, so a stream
-    /// which ends without one broke off.
+    /// With streaming: the events that arrived since (at least one), nothing at the end. In OpenAI's wire `event` is
+    /// empty and `data` a chunk or, at last, "[DONE]" (made here where the provider has none). A provider's error event
+    /// is returned as the Error it means; a stream that ends before its answer does is kUnavailable, reason
+    /// upstream_interrupted.
     virtual Task<Result<std::vector<http::SseEvent>>> next() = 0;
 };
 
@@ -100,7 +121,7 @@ struct UpstreamOptions {
     std::string dialect = "openai";  ///< a name of dialect_names()
     std::string base_url;            ///< "https://host/v1" or "unix:/path.sock:/v1"
     std::string api_key;             ///< sent as the dialect wants, only to this origin; may be empty
-    std::string api_version;         ///< Azure's api-version, Anthropic's anthropic-version; empty: the dialect's default
+    std::string api_version;  ///< Azure's api-version, Anthropic's anthropic-version; empty: the dialect's default
     http::Deadlines deadlines;
 };
 

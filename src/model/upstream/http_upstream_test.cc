@@ -96,18 +96,32 @@ private:
     std::thread thread_;
 };
 
+std::shared_ptr<const ModelRequest> request(std::string_view body) {
+    auto made = std::make_shared<ModelRequest>();
+    made->object = json::parse_object(body).value();
+    return made;
+}
+
+UpstreamCall plain_call(bool stream = false) {
+    UpstreamCall call;
+    call.model = "served";
+    call.stream = stream;
+    call.request = request(R"({"model":"alias","messages":[]})");
+    return call;
+}
+
 Task<Result<std::string>> ask(Upstream& upstream, UpstreamCall call) {
     CO_TRY_ASSIGN(auto response, co_await upstream.call(std::move(call), {}));
     co_return co_await response->read_all(1 << 20);
 }
 
-TEST(OpenAiUpstream, SendsModelKeyAndTraceToItsOrigin) {
+TEST(HttpUpstream, SendsModelKeyAndTraceToItsOrigin) {
     ScriptedServer server(http::Response::json(200, R"({"ok":true})"));
     http::Client client;
-    auto upstream = make_openai_upstream(client, {"hosted", server.url(), "secret", {}}).value();
+    auto upstream = make_upstream(client, {.name = "hosted", .base_url = server.url(), .api_key = "secret"}).value();
     UpstreamCall call;
     call.model = "served-name";
-    call.body = {{"model", "alias"}, {"future_field", 7}};
+    call.request = request(R"({"model":"alias","future_field":7})");
     call.traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     call.request_id = "req_1";
     call.tenant = "salt";
@@ -124,30 +138,83 @@ TEST(OpenAiUpstream, SendsModelKeyAndTraceToItsOrigin) {
     EXPECT_EQ(sent.at("future_field").as_int64(), 7);
 }
 
-TEST(OpenAiUpstream, AnErrorAnswerIsAnError) {
+TEST(HttpUpstream, AnErrorAnswerIsAnError) {
     ScriptedServer server(http::Response::json(
         429, R"({"error":{"message":"slow down","type":"requests","param":null,"code":"rate_limit_exceeded"}})"));
     http::Client client;
-    auto upstream = make_openai_upstream(client, {"hosted", server.url(), "", {}}).value();
-    const auto answer = run_blocking(ask(*upstream, {}));
+    auto upstream = make_upstream(client, {.name = "hosted", .base_url = server.url()}).value();
+    const auto answer = run_blocking(ask(*upstream, plain_call()));
     ASSERT_FALSE(answer);
     EXPECT_EQ(answer.error().code(), Code::kResourceExhausted);
     EXPECT_EQ(answer.error().message(), "slow down");
 }
 
-TEST(OpenAiUpstream, NobodyListeningIsUnavailable) {
+TEST(HttpUpstream, NobodyListeningIsUnavailable) {
     http::Client client;
-    auto upstream = make_openai_upstream(client, {"gone", "unix:/nonexistent/engine.sock:/v1", "", {}}).value();
-    const auto answer = run_blocking(ask(*upstream, {}));
+    auto upstream = make_upstream(client, {.name = "gone", .base_url = "unix:/nonexistent/engine.sock:/v1"}).value();
+    const auto answer = run_blocking(ask(*upstream, plain_call()));
     ASSERT_FALSE(answer);
     EXPECT_EQ(answer.error().code(), Code::kUnavailable);
     EXPECT_THAT(answer.error().message(), HasSubstr("'gone'"));
 }
 
-TEST(OpenAiUpstream, RefusesABadUrl) {
+Task<Result<>> read_stream(Upstream& upstream, std::vector<std::string>* into) {
+    CO_TRY_ASSIGN(auto answer, co_await upstream.call(plain_call(true), {}));
+    while (true) {
+        CO_TRY_ASSIGN(const auto events, co_await answer->next());
+        if (events.empty()) co_return Result<>{};
+        for (const auto& event : events) into->push_back(event.data);
+    }
+}
+
+http::Response events(std::string body) {
+    http::Response response{200, {}, std::move(body)};
+    response.headers.add("Content-Type", "text/event-stream");
+    return response;
+}
+
+TEST(HttpUpstream, WhatCameBeforeAnErrorEventIsStillDelivered) {
+    ScriptedServer server(
+        events("data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n"
+               "data: {\"error\":{\"message\":\"out of memory\"}}\n\n"));
     http::Client client;
-    EXPECT_FALSE(make_openai_upstream(client, {"x", "ftp://host/", "", {}}));
-    EXPECT_FALSE(make_openai_upstream(client, {"x", "http://user:pass@host/", "", {}}));
+    auto upstream = make_upstream(client, {.name = "u", .base_url = server.url()}).value();
+    std::vector<std::string> got;
+    const auto result = run_blocking(read_stream(*upstream, &got));
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().message(), "out of memory");
+    EXPECT_EQ(got.size(), 1u);
+}
+
+TEST(HttpUpstream, ADocumentInsteadOfAStreamIsItsError) {
+    ScriptedServer server(http::Response::json(200, R"({"error":{"message":"busy","code":429}})"));
+    http::Client client;
+    auto upstream = make_upstream(client, {.name = "u", .base_url = server.url()}).value();
+    std::vector<std::string> got;
+    const auto result = run_blocking(read_stream(*upstream, &got));
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().code(), Code::kResourceExhausted);
+}
+
+TEST(HttpUpstream, ABaseUrlKeepsItsQuery) {
+    ScriptedServer server(http::Response::json(200, R"({"ok":true})"));
+    http::Client client;
+    auto upstream = make_upstream(client, {.name = "u", .base_url = server.url() + "/?api-version=1"}).value();
+    ASSERT_TRUE(run_blocking(ask(*upstream, plain_call())));
+    EXPECT_EQ(server.head.target, "/v1/chat/completions?api-version=1");
+}
+
+TEST(HttpUpstream, AnUnknownDialectIsRefusedWithASuggestion) {
+    http::Client client;
+    const auto made = make_upstream(client, {.name = "x", .dialect = "opena", .base_url = "http://host/v1"});
+    ASSERT_FALSE(made);
+    EXPECT_THAT(made.error().message(), HasSubstr("'openai'"));
+}
+
+TEST(HttpUpstream, RefusesABadUrl) {
+    http::Client client;
+    EXPECT_FALSE(make_upstream(client, {.name = "x", .base_url = "ftp://host/"}));
+    EXPECT_FALSE(make_upstream(client, {.name = "x", .base_url = "http://user:pass@host/"}));
 }
 
 }  // namespace
