@@ -84,10 +84,13 @@ Installation::Installation(Options options, Home home)
       home_(std::move(home)),
       executable_(process::self_executable()),
       runtime_(options_.settings.server.threads),
-      workers_("worker", kWorkerThreads),
+      workers_(std::in_place, "worker", kWorkerThreads),
       readiness_(std::make_shared<const Readiness>()) {}
 
-Installation::~Installation() = default;
+Installation::~Installation() {
+    // Work that is queued or running uses the objects which are destroyed next.
+    workers_.reset();
+}
 
 Result<> Installation::prepare() {
     const config::Settings& settings = options_.settings;
@@ -118,7 +121,7 @@ Result<> Installation::prepare() {
     knowledge_ = std::make_unique<app::Knowledge>(
         *database_, *blobs_,
         app::make_knowledge_models(*chat_, settings.knowledge.embedding_model, settings.knowledge.answer_model),
-        workers_, system_clock(), &spans_, machine_fs(), std::move(knowledge));
+        *workers_, system_clock(), &spans_, machine_fs(), std::move(knowledge));
     return {};
 }
 

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,9 @@ public:
     Result<> start();
     /// Stops accepting, lets requests finish up to the drain timeout, then ends workers and engines.
     Task<> stop();
+    /// After stop(): a handler outlived the drain. It still refers to this object, so the process has to end without
+    /// destroying it; what was acknowledged is on disk.
+    bool has_stragglers() const { return server_ && server_->open_connections() > 0; }
 
     Runtime& runtime() { return runtime_; }
     const Home& home() const { return home_; }
@@ -70,7 +74,7 @@ private:
     Runtime runtime_;
     metrics::Registry metrics_;
     trace::SpanStore spans_;
-    ThreadPool workers_;
+    std::optional<ThreadPool> workers_;
     std::unique_ptr<sql::Database> database_;
     std::unique_ptr<data::BlobStore> blobs_;
     http::Client client_;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <memory>
 
@@ -124,6 +125,11 @@ int serve(const cli::Common& common, const ServeOptions& options) {
                      }});
     spawn((*installation)->runtime().context(0), run(**installation, stop_requested));
     (*installation)->runtime().run();
+    if ((*installation)->has_stragglers()) {
+        log::warning("ending with handlers still running", {});
+        log::shutdown();
+        std::_Exit(cli::kOk);
+    }
     installation->reset();
     log::shutdown();
     return cli::kOk;

@@ -49,6 +49,7 @@ struct AnswerService::Work {
     CallContext context;
     AnswerRequest request;
     AnswerSink* sink = nullptr;
+    CallOutcome* outcome = nullptr;
     bool zh = false;
     SearchResult found;
     std::vector<Sentence> ranked;
@@ -82,7 +83,8 @@ AnswerService::AnswerService(Retriever& retriever, KnowledgeModels& models, Thre
                              trace::SpanStore* spans, EvidenceThresholds thresholds)
     : retriever_(retriever), models_(models), pool_(pool), clock_(clock), spans_(spans), thresholds_(thresholds) {}
 
-Task<Result<Answer>> AnswerService::ask(CallContext context, AnswerRequest request, AnswerSink* sink) {
+Task<Result<Answer>> AnswerService::ask(CallContext context, AnswerRequest request, AnswerSink* sink,
+                                          CallOutcome* outcome) {
     trace::Span span(spans_, clock_, "answer " + request.store_id, "internal", context.trace);
     span.set_project(context.principal.project);
     context.trace = span.context();
@@ -91,6 +93,7 @@ Task<Result<Answer>> AnswerService::ask(CallContext context, AnswerRequest reque
     work->context = context;
     work->request = request;
     work->sink = sink;
+    work->outcome = outcome;
     work->answer.id = new_id("ans_");
     const std::string language = request.language.empty() ? std::string(data::detect_language(request.question)) : request.language;
     work->zh = language == "zh";
@@ -200,7 +203,8 @@ Task<Result<>> AnswerService::short_answer(std::shared_ptr<Work> work) {
         windows.push_back(window_around(passage.chunk.text, sentence.start, sentence.end, cjk ? kSmallWindowCjk : kSmallWindow));
     }
     const auto written = co_await models_.complete(work->context, work->model->id,
-                                                   small_prompt(work->request.question, windows, work->zh ? "zh" : "en"));
+                                                   small_prompt(work->request.question, windows, work->zh ? "zh" : "en"),
+                                                   work->outcome);
     if (!written) {
         if (work->context.stop.stop_requested()) co_return fail(written.error());
         work->answer.warnings.emplace_back("the chat model did not answer; the answer quotes the documents");
@@ -239,7 +243,7 @@ Task<Result<bool>> AnswerService::lead_with_model(std::shared_ptr<Work> work) {
     auto prompt = grounded_prompt(work->request.question, work->found.passages, work->zh ? "zh" : "en", budget);
     const auto written = co_await models_.stream(
         work->context, work->model->id, std::move(prompt),
-        [this, work](std::string_view piece) { return take_generated(work, std::string(piece)); });
+        [this, work](std::string_view piece) { return take_generated(work, std::string(piece)); }, work->outcome);
     if (!written) {
         if (work->context.stop.stop_requested()) co_return fail(written.error());
         log::warning("answer without the model", {{"model", work->model->id}, {"error", written.error()}});

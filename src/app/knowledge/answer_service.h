@@ -75,8 +75,10 @@ public:
     AnswerService(Retriever& retriever, KnowledgeModels& models, ThreadPool& pool, const Clock& clock, trace::SpanStore* spans,
                   EvidenceThresholds thresholds = {});
 
-    /// `sink` may be null; it must outlive the call.
-    Task<Result<Answer>> ask(CallContext context, AnswerRequest request, AnswerSink* sink = nullptr);
+    /// `sink` and `outcome` may be null; they must outlive the call. `outcome` is told what the chat model was asked
+    /// and what it cost, also when the answer breaks off.
+    Task<Result<Answer>> ask(CallContext context, AnswerRequest request, AnswerSink* sink = nullptr,
+                             CallOutcome* outcome = nullptr);
 
 private:
     struct Work;

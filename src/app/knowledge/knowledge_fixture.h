@@ -55,13 +55,13 @@ public:
         return model;
     }
 
-    Task<Result<Completion>> complete(CallContext, std::string, Prompt prompt) override {
+    Task<Result<Completion>> complete(CallContext, std::string, Prompt prompt, CallOutcome*) override {
         prompts.push_back(prompt);
         if (completion_error) co_return fail(*completion_error);
         co_return Completion{reply, {10, 5, 0}};
     }
 
-    Task<Result<Completion>> stream(CallContext, std::string, Prompt prompt, TextSink sink) override {
+    Task<Result<Completion>> stream(CallContext, std::string, Prompt prompt, TextSink sink, CallOutcome*) override {
         prompts.push_back(prompt);
         if (completion_error) co_return fail(*completion_error);
         for (std::size_t i = 0; i < reply.size(); i += 3) CO_TRY(co_await sink(std::string_view(reply).substr(i, 3)));

@@ -63,22 +63,26 @@ public:
         return AnswerModel{std::move(name), route.info.small_builtin, route.info.context_length};
     }
 
-    Task<Result<Completion>> complete(CallContext context, std::string model, Prompt prompt) override {
+    Task<Result<Completion>> complete(CallContext context, std::string model, Prompt prompt,
+                                      CallOutcome* outcome) override {
         CO_TRY_ASSIGN(const auto answer,
                       co_await chat_.complete(
-                          make_model_call(model::Operation::kChat, std::move(context), to_body(model, prompt, false))));
+                          make_model_call(model::Operation::kChat, std::move(context), to_body(model, prompt, false)),
+                          outcome));
         CO_TRY_ASSIGN(const auto document, json::parse_object(answer.body));
         co_return Completion{content_of(document, "message"), answer.outcome.usage};
     }
 
-    Task<Result<Completion>> stream(CallContext context, std::string model, Prompt prompt, TextSink sink) override {
+    Task<Result<Completion>> stream(CallContext context, std::string model, Prompt prompt, TextSink sink,
+                                    CallOutcome* outcome) override {
         auto text = std::make_shared<std::string>();
         CO_TRY_ASSIGN(
-            const auto outcome,
+            const auto told,
             co_await chat_.stream(
                 make_model_call(model::Operation::kChat, std::move(context), to_body(model, prompt, true)),
-                [text, sink](const http::SseEvent& event, model::Wire) { return relay(text, sink, event.data); }));
-        co_return Completion{std::move(*text), outcome.usage};
+                [text, sink](const http::SseEvent& event, model::Wire) { return relay(text, sink, event.data); },
+                outcome));
+        co_return Completion{std::move(*text), told.usage};
     }
 
 private:

@@ -50,9 +50,12 @@ public:
                                                         std::vector<std::string> texts, bool is_query) = 0;
     /// The model by that name, or the default one when `requested` is empty.
     virtual Result<AnswerModel> answer_model(std::string_view requested) const = 0;
-    virtual Task<Result<Completion>> complete(CallContext context, std::string model, Prompt prompt) = 0;
+    /// `outcome`, when given, is told the facts of the call as they become known; see ChatService.
+    virtual Task<Result<Completion>> complete(CallContext context, std::string model, Prompt prompt,
+                                              CallOutcome* outcome) = 0;
     /// The same, handing out the text as it is written. Returns the whole text.
-    virtual Task<Result<Completion>> stream(CallContext context, std::string model, Prompt prompt, TextSink sink) = 0;
+    virtual Task<Result<Completion>> stream(CallContext context, std::string model, Prompt prompt, TextSink sink,
+                                            CallOutcome* outcome) = 0;
 };
 
 /// Over the platform's chat service. `embedding_model` and `answer_model` are the configured defaults; empty: the

@@ -176,14 +176,6 @@ private:
     Call& call_;
 };
 
-/// What settling the request records: the tokens of the model that wrote or tried to.
-void account(Call& call, const app::Answer& answer) {
-    if (!answer.asked_model) return;
-    call.outcome.operation = "chat";
-    call.outcome.model = *answer.asked_model;
-    call.outcome.usage = answer.usage;
-}
-
 Task<Result<>> ask(Call& call, Services on) {
     CO_TRY_ASSIGN(const auto body, co_await call.json_body());
     const json::Reader reader(body);
@@ -202,14 +194,12 @@ Task<Result<>> ask(Call& call, Services on) {
     CO_TRY_ASSIGN(const auto stream, reader.optional_bool("stream"));
 
     if (!stream.value_or(false)) {
-        CO_TRY_ASSIGN(const auto answer, co_await on.answers.ask(call.context(), std::move(request)));
-        account(call, answer);
+        CO_TRY_ASSIGN(const auto answer, co_await on.answers.ask(call.context(), std::move(request), nullptr, &call.outcome));
         co_return co_await call.respond_json(answer_to_json(answer));
     }
     co_await call.expect_sse();
     SseAnswer sink(call);
-    CO_TRY_ASSIGN(const auto answer, co_await on.answers.ask(call.context(), std::move(request), &sink));
-    account(call, answer);
+    CO_TRY_ASSIGN(const auto answer, co_await on.answers.ask(call.context(), std::move(request), &sink, &call.outcome));
     co_return co_await sink.send(answer_to_json(answer), "done");
 }
 
