@@ -7,6 +7,9 @@
 namespace atrium::text {
 namespace {
 
+// Nobody mistypes more than this; edit distance is quadratic and `word` comes from strangers.
+constexpr std::size_t kLongestTypo = 256;
+
 // Length of the well-formed sequence at the start of `bytes`; 0 when ill-formed; -1 when well-formed so far but cut off.
 int sequence_length(std::string_view bytes) {
     const auto at = [&](std::size_t i) { return static_cast<unsigned char>(bytes[i]); };
@@ -197,9 +200,12 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 }
 
 std::optional<std::string_view> closest(std::string_view word, const std::vector<std::string_view>& candidates) {
+    if (word.size() > kLongestTypo) return std::nullopt;
     std::optional<std::string_view> best;
     std::size_t best_distance = std::min<std::size_t>(3, word.size() / 3 + 1) + 1;
     for (const std::string_view candidate : candidates) {
+        const std::size_t longer = std::max(word.size(), candidate.size());
+        if (longer - std::min(word.size(), candidate.size()) >= best_distance) continue;  // at least that many edits apart
         const std::size_t distance = edit_distance(word, candidate);
         if (distance < best_distance) {
             best_distance = distance;

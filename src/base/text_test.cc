@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <ctime>
+
 namespace atrium::text {
 namespace {
 
@@ -46,6 +48,14 @@ TEST(Text, SmallHelpers) {
     EXPECT_TRUE(equals_ignore_case("Content-Length", "content-length"));
     EXPECT_EQ(closest("lisen", {"listen", "threads"}), "listen");
     EXPECT_EQ(closest("xyz", {"listen", "threads"}), std::nullopt);
+    EXPECT_EQ(closest("/v1/file", {"/v1/vector_stores/{id}", "/v1/files"}), "/v1/files");
+}
+
+TEST(Text, AStrangersLongWordIsNotCompared) {
+    const std::vector<std::string_view> patterns(100, "/v1/vector_stores/{vector_store_id}/files");
+    const std::clock_t begin = std::clock();
+    EXPECT_EQ(closest(std::string(16 << 20, '/'), patterns), std::nullopt);
+    EXPECT_LT(std::clock() - begin, 1 * CLOCKS_PER_SEC);
 }
 
 }  // namespace
