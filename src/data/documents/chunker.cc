@@ -45,23 +45,25 @@ std::vector<std::string_view> lines_of(std::string_view text) {
 std::vector<std::string_view> cut_long(std::string_view sentence, int max_tokens) {
     std::vector<std::string_view> parts;
     constexpr std::u32string_view kBreaks = U"，、,；;：:）) \t\n";
-    while (estimate_tokens(sentence) > max_tokens) {
+    // Each round reads one part and at most a third of it again, so the whole costs no more than its length.
+    while (!sentence.empty()) {
         double tokens = 0;
         std::size_t end = 0;
         std::size_t good = 0;
+        bool over = false;
         while (end < sentence.size()) {
             std::size_t next = end;
             const char32_t c = text::next_char(sentence, next);
             tokens += text::is_cjk(c) ? 0.7 : 0.25;
-            if (tokens > max_tokens && end > 0) break;
+            over = tokens > max_tokens && end > 0;
+            if (over) break;
             end = next;
             if (tokens * 3 > max_tokens * 2 && kBreaks.find(c) != std::u32string_view::npos) good = end;
         }
-        const std::size_t cut = good > 0 ? good : end;
+        const std::size_t cut = over && good > 0 ? good : end;
         parts.push_back(sentence.substr(0, cut));
         sentence.remove_prefix(cut);
     }
-    if (!sentence.empty()) parts.push_back(sentence);
     return parts;
 }
 
@@ -74,9 +76,10 @@ std::vector<Piece> pieces_of(const Block& block, int max_tokens) {
     return pieces;
 }
 
-std::vector<Group> group(const std::vector<const Block*>& blocks, int max_tokens) {
+std::vector<Group> group(const std::vector<const Block*>& blocks, int max_tokens, const StopToken& stop) {
     std::vector<Group> groups;
     for (const Block* block : blocks) {
+        if (stop.stop_requested()) break;
         const auto pieces = pieces_of(*block, max_tokens);
         int tokens = 0;
         for (const Piece& piece : pieces) tokens += piece.tokens;
@@ -102,12 +105,15 @@ std::vector<Group> group(const std::vector<const Block*>& blocks, int max_tokens
 
 class Chunker {
 public:
-    explicit Chunker(const ChunkOptions& options)
-        : max_(std::max(options.max_tokens, 1)), overlap_(std::clamp(options.overlap_tokens, 0, max_ / 2)) {}
+    Chunker(const ChunkOptions& options, const StopToken& stop)
+        : max_(std::max(options.max_tokens, 1)), overlap_(std::clamp(options.overlap_tokens, 0, max_ / 2)), stop_(stop) {}
 
     /// All blocks below one heading.
     void section(const std::vector<std::string>& headings, const std::vector<const Block*>& blocks) {
-        for (const Group& group : group(blocks, max_)) add(group);
+        for (const Group& group : group(blocks, max_, stop_)) {
+            if (stop_.stop_requested()) return;
+            add(group);
+        }
         flush(false);
         join_small_tail();
         finish_section(headings);
@@ -144,7 +150,7 @@ private:
         const Block* block = group.pieces[index].block;
         if (block->kind != BlockKind::kTable) return;
         std::vector<const Piece*> rows;
-        for (std::size_t i = 0; i < index; ++i) {
+        for (std::size_t i = 0; i < index && rows.size() < 2; ++i) {
             if (group.pieces[i].block == block) rows.push_back(&group.pieces[i]);
         }
         if (rows.size() < 2 || rows[1]->text.find("---") == std::string_view::npos) return;
@@ -234,6 +240,7 @@ private:
 
     const int max_;
     const int overlap_;
+    const StopToken& stop_;
     std::vector<Chunk> chunks_;
     std::vector<std::vector<Piece>> section_;  // the chunks of this section
     std::vector<Piece> pieces_;                // the chunk being filled
@@ -241,15 +248,20 @@ private:
     std::size_t overlap_count_ = 0;  // pieces at the front that repeat the previous chunk
 };
 
+/// The path is stored with every passage below it; a "heading" of megabytes would be stored thousands of times.
+constexpr std::size_t kMaxHeadingBytes = 500;
+
 struct Heading {
     const Block* block;
+    std::string shown;
     bool has_content;
 };
 
 }  // namespace
 
-std::vector<Chunk> chunk_document(const ParsedDocument& document, const ChunkOptions& options) {
-    Chunker chunker(options);
+std::vector<Chunk> chunk_document(const ParsedDocument& document, const ChunkOptions& options,
+                                  const StopToken& stop) {
+    Chunker chunker(options, stop);
     std::vector<Heading> path;
     std::vector<const Block*> pending;
     std::vector<std::string> pending_headings;
@@ -259,7 +271,7 @@ std::vector<Chunk> chunk_document(const ParsedDocument& document, const ChunkOpt
     };
     const auto add = [&](const Block& block) {
         std::vector<std::string> headings;
-        for (const Heading& heading : path) headings.push_back(heading.block->text);
+        for (const Heading& heading : path) headings.push_back(heading.shown);
         if (headings != pending_headings) {
             finish_section();
             pending_headings = std::move(headings);
@@ -276,10 +288,11 @@ std::vector<Chunk> chunk_document(const ParsedDocument& document, const ChunkOpt
         }
     };
     for (const Block& block : document.blocks) {
+        if (stop.stop_requested()) break;
         if (text::trim(block.text).empty()) continue;
         if (block.kind == BlockKind::kHeading) {
             leave(block.level);
-            path.push_back({&block, false});
+            path.push_back({&block, text::shorten(block.text, kMaxHeadingBytes), false});
         } else {
             if (!path.empty()) path.back().has_content = true;
             add(block);

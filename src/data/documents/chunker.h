@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "base/stop.h"
 #include "data/documents/document.h"
 
 namespace atrium::data {
@@ -18,7 +19,7 @@ struct ChunkOptions {
 /// never join text under different headings, and keep tables whole or repeat their header row.
 struct Chunk {
     std::string text;
-    std::vector<std::string> headings;  ///< outermost first
+    std::vector<std::string> headings;  ///< outermost first, at most 500 bytes each
     int page = 0;                       ///< of its first block; 0 unknown
     int last_page = 0;
     int ordinal = 0;                    ///< position in the document
@@ -31,6 +32,8 @@ int estimate_tokens(std::string_view utf8);
 /// numbers). Concatenating them gives the input.
 std::vector<std::string_view> split_sentences(std::string_view utf8);
 
-std::vector<Chunk> chunk_document(const ParsedDocument& document, const ChunkOptions& options);
+/// Time and memory grow with the length of the text, whatever it holds. Stops early, between blocks, when `stop` is
+/// requested; what it returns then is not the whole document.
+std::vector<Chunk> chunk_document(const ParsedDocument& document, const ChunkOptions& options, const StopToken& stop = {});
 
 }  // namespace atrium::data

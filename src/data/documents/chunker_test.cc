@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <ctime>
 #include <random>
 
 #include "base/text.h"
@@ -216,6 +217,37 @@ TEST(Chunker, EveryWordOfARandomDocumentArrivesOnceAndInOrder) {
         }
         EXPECT_EQ(std::count(seen.begin(), seen.end(), 1), word) << "round " << round;
     }
+}
+
+/// CPU seconds; what is quadratic takes minutes for these sizes.
+double seconds_for(std::vector<Block> blocks) {
+    const std::clock_t begin = std::clock();
+    EXPECT_FALSE(chunks_of(std::move(blocks)).empty());
+    return static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
+}
+
+TEST(Chunker, TimeGrowsWithTheLengthOnly) {
+    EXPECT_LT(seconds_for({paragraph(std::string(16 << 20, 'x'))}), 5) << "no place to cut";
+    EXPECT_LT(seconds_for({paragraph(repeat("word ", 3 << 20))}), 5) << "no sentence ends";
+    const std::string rows = "| a | b |\n|---|---|\n" + repeat("| cell of a row | another cell |\n", 300'000);
+    EXPECT_LT(seconds_for({{BlockKind::kTable, rows, 0, 0}}), 5) << "a long table";
+}
+
+TEST(Chunker, AHeadingOfMegabytesIsNotRepeatedWithEveryPassage) {
+    std::vector<Block> blocks{heading(std::string(1 << 20, 'h'), 1)};
+    for (int i = 0; i < 100; ++i) blocks.push_back(paragraph(repeat("word ", 200)));
+    for (const auto& chunk : chunks_of(std::move(blocks))) {
+        ASSERT_EQ(chunk.headings.size(), 1U);
+        EXPECT_LE(chunk.headings[0].size(), 510U);
+    }
+}
+
+TEST(Chunker, StopsWhenAsked) {
+    ParsedDocument document;
+    document.blocks.assign(1000, paragraph(repeat("A sentence. ", 100)));
+    StopSource stop;
+    stop.request_stop();
+    EXPECT_TRUE(chunk_document(document, {}, stop.get_token()).empty());
 }
 
 }  // namespace
