@@ -40,16 +40,22 @@ Result<std::int64_t> Call::query_int(std::string_view name, std::int64_t fallbac
 }
 
 Task<Result<json::object>> Call::json_body() {
+    CO_TRY_ASSIGN(auto body, co_await json_text());
+    co_return std::move(body.object);
+}
+
+Task<Result<Call::JsonText>> Call::json_text() {
     const auto type = exchange_.head().headers.get("content-type");
     if (type && !is_json(*type)) {
         co_return fail(invalid_argument(fmt::format("Content-Type must be application/json, not '{}'",
                                                     text::shorten(text::to_valid_utf8(*type), 100)))
                            .with_reason("unsupported_media_type"));
     }
-    CO_TRY_ASSIGN(const auto body, co_await exchange_.read_body(max_body_));
+    CO_TRY_ASSIGN(auto body, co_await exchange_.read_body(max_body_));
     if (text::trim(body).empty())
         co_return fail(invalid_argument("The request has no body; a JSON object is expected."));
-    co_return json::parse_object(body);
+    CO_TRY_ASSIGN(auto object, json::parse_object(body));
+    co_return JsonText{std::move(object), std::move(body)};
 }
 
 Task<Result<>> Call::respond_json(const json::value& body, int status) {

@@ -44,6 +44,12 @@ public:
 
     /// Reads and parses the body: JSON object within the configured limit; content type must be JSON (or absent). Once.
     Task<Result<json::object>> json_body();
+    /// The same with the bytes it was parsed from, for bodies that are passed on.
+    struct JsonText {
+        json::object object;
+        std::string text;
+    };
+    Task<Result<JsonText>> json_text();
     Task<Result<>> respond_json(const json::value& body, int status = 200);
 
     /// A stream will follow, when its first event is there. Until then an error still becomes a proper HTTP status; but

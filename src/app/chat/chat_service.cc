@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <array>
+
 #include "app/chat/chunk_rewriter.h"
 
 namespace atrium::app {
@@ -73,10 +75,10 @@ bool wants_usage(const json::object& body) {
 /// The caller's words for an answer in OpenAI's: `model` as it was asked for, nothing that is only between us and our
 /// engines.
 Result<std::string> in_callers_words(const std::string& text, const std::string& model) {
-    TRY_ASSIGN(auto answer, json::parse_object(text));
-    answer["model"] = model;
-    answer.stable_erase("atrium");
-    return json::serialize(answer);
+    TRY_ASSIGN(const auto answer, json::ObjectText::scan(text));
+    const std::string name = json::quote(model);
+    const std::array<json::Edit, 2> edits{json::Edit{"model", name}, json::Edit{"atrium", {}}};
+    return answer.edited(edits);
 }
 
 /// Upstreams are the operator's business; the caller reads the name that he asked for.
@@ -155,9 +157,10 @@ Result<model::ModelInfo> ChatService::ready_model(std::string_view id) const {
     return std::move(route.info);
 }
 
-ModelCall make_model_call(model::Operation operation, CallContext context, json::object body) {
+ModelCall make_model_call(model::Operation operation, CallContext context, json::object body, std::string text) {
     auto request = std::make_shared<model::ModelRequest>();
     request->object = std::move(body);
+    request->text = std::move(text);
     return {operation, std::move(context), std::move(request)};
 }
 

@@ -43,8 +43,8 @@ struct ModelCall {
     std::shared_ptr<const model::ModelRequest> request;
 };
 
-/// A call with a body composed here.
-ModelCall make_model_call(model::Operation operation, CallContext context, json::object body);
+/// `text`: the bytes that `body` was parsed from, if it has not been changed since; see model::ModelRequest.
+ModelCall make_model_call(model::Operation operation, CallContext context, json::object body, std::string text = {});
 
 /// Receives a streamed answer, event by event: OpenAI chunks and at last "[DONE]"; or, when the request carried a
 /// NativeRequest and was passed through, the events of that wire. An error ends the stream.

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/json.h"
+#include "base/json_edit.h"
 #include "base/result.h"
 
 namespace atrium::app {
@@ -14,13 +14,14 @@ namespace atrium::app {
 /// memory. Belongs to one call.
 class ChunkRewriter {
 public:
-    ChunkRewriter(std::string model, bool include_usage) : model_(std::move(model)), include_usage_(include_usage) {}
+    ChunkRewriter(std::string_view model, bool include_usage)
+        : model_(json::quote(model)), include_usage_(include_usage) {}
 
     /// The payload to send, or nothing when this chunk is not for the caller. kUnavailable for what is not JSON.
     Result<std::optional<std::string>> rewrite(std::string_view data) const;
 
 private:
-    const std::string model_;
+    const std::string model_;  ///< as JSON text
     const bool include_usage_;
 };
 

@@ -28,8 +28,9 @@ Result<> check_fit(const app::ChatService& chat, const ModelRequest& request) {
 }
 
 /// The common end of chat and completions: answer at once or as a stream.
-Task<Result<>> relay(Call& call, app::ChatService& chat, model::Operation operation, json::object body, bool stream) {
-    auto model_call = app::make_model_call(operation, call.context(), std::move(body));
+Task<Result<>> relay(Call& call, app::ChatService& chat, model::Operation operation, Call::JsonText body,
+                     bool stream) {
+    auto model_call = app::make_model_call(operation, call.context(), std::move(body.object), std::move(body.text));
     if (!stream) {
         CO_TRY_ASSIGN(auto answer, co_await chat.complete(std::move(model_call), &call.outcome));
         co_return co_await call.exchange().respond(http::Response::json(200, std::move(answer.body)));
@@ -44,15 +45,15 @@ Task<Result<>> relay(Call& call, app::ChatService& chat, model::Operation operat
 }
 
 Task<Result<>> create_chat_completion(Call& call, app::ChatService& chat) {
-    CO_TRY_ASSIGN(auto body, co_await call.json_body());
-    CO_TRY_ASSIGN(const auto request, validate_chat(body));
+    CO_TRY_ASSIGN(auto body, co_await call.json_text());
+    CO_TRY_ASSIGN(const auto request, validate_chat(body.object));
     CO_TRY(check_fit(chat, request));
     co_return co_await relay(call, chat, model::Operation::kChat, std::move(body), request.stream);
 }
 
 Task<Result<>> create_completion(Call& call, app::ChatService& chat) {
-    CO_TRY_ASSIGN(auto body, co_await call.json_body());
-    CO_TRY_ASSIGN(const auto request, validate_completion(body));
+    CO_TRY_ASSIGN(auto body, co_await call.json_text());
+    CO_TRY_ASSIGN(const auto request, validate_completion(body.object));
     CO_TRY(check_fit(chat, request));
     co_return co_await relay(call, chat, model::Operation::kCompletion, std::move(body), request.stream);
 }

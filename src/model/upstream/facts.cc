@@ -13,17 +13,30 @@ const json::object* object_at(const json::object& object, std::string_view key) 
     return value != nullptr ? value->if_object() : nullptr;
 }
 
-bool is_text(const json::object& object, std::string_view key) {
-    return !json::string_or(object, key).empty();
+bool is_text(std::string_view value) {
+    return value.size() > 2 && value.front() == '"';
 }
 
-bool carries_content(const json::object& choice) {
-    if (is_text(choice, "text")) return true;
-    const auto* delta = object_at(choice, "delta");
-    if (delta == nullptr) return false;
-    const auto* calls = delta->if_contains("tool_calls");
-    return is_text(*delta, "content") || is_text(*delta, "reasoning_content") || is_text(*delta, "reasoning") ||
-           is_text(*delta, "refusal") || (calls != nullptr && calls->is_array() && !calls->get_array().empty());
+/// Whether a choice carries something for the reader: text, reasoning, a refusal or a tool call.
+bool carries_content(const json::ObjectText& choice) {
+    if (is_text(choice.find("text"))) return true;
+    const auto text = choice.find("delta");
+    if (text.empty() || text.front() != '{') return false;
+    const auto delta = json::ObjectText::scan(text);
+    if (!delta) return false;
+    for (const auto* key : {"content", "reasoning_content", "reasoning", "refusal"}) {
+        if (is_text(delta->find(key))) return true;
+    }
+    const auto calls = json::elements(delta->find("tool_calls"));
+    return calls && !calls->empty();
+}
+
+void read_choice(std::string_view text, AnswerFacts& facts) {
+    const auto choice = json::ObjectText::scan(text);
+    if (!choice) return;
+    if (carries_content(*choice)) ++facts.pieces;
+    auto reason = json::string_value(choice->find("finish_reason"));
+    if (reason && !reason->empty()) facts.finish_reason = std::move(*reason);
 }
 
 }  // namespace
@@ -41,19 +54,15 @@ void read_usage(const json::object& reported, TokenUsage& usage) {
     }
 }
 
-void read_facts(const json::object& chunk, AnswerFacts& facts) {
-    if (facts.response_id.empty()) facts.response_id = json::string_or(chunk, "id");
-    if (const auto* choices = chunk.if_contains("choices"); choices != nullptr && choices->is_array()) {
-        for (const auto& item : choices->get_array()) {
-            const auto* choice = item.if_object();
-            if (choice == nullptr) continue;
-            if (carries_content(*choice)) ++facts.pieces;
-            if (const auto reason = json::string_or(*choice, "finish_reason"); !reason.empty())
-                facts.finish_reason = reason;
-        }
+void read_facts(const json::ObjectText& chunk, AnswerFacts& facts) {
+    if (facts.response_id.empty()) facts.response_id = json::string_value(chunk.find("id")).value_or("");
+    if (const auto choices = json::elements(chunk.find("choices"))) {
+        for (const auto choice : *choices) read_choice(choice, facts);
     }
     for (const auto* key : {"atrium", "usage"}) {
-        if (const auto* reported = object_at(chunk, key)) {
+        const auto text = chunk.find(key);
+        if (text.empty() || text.front() != '{') continue;
+        if (const auto reported = json::parse_object(text)) {
             read_usage(*reported, facts.usage);
             facts.usage_reported = true;
         }

@@ -7,7 +7,7 @@ namespace {
 
 AnswerFacts read(std::initializer_list<std::string_view> chunks) {
     AnswerFacts facts;
-    for (const auto chunk : chunks) read_facts(json::parse_object(chunk).value(), facts);
+    for (const auto chunk : chunks) read_facts(json::ObjectText::scan(chunk).value(), facts);
     return facts;
 }
 

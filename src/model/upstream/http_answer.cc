@@ -50,19 +50,30 @@ HttpAnswer::HttpAnswer(const Dialect& dialect, std::string upstream, UpstreamCal
 Task<Result<std::string>> HttpAnswer::read_all(std::size_t limit) {
     auto text = co_await response_->read_all(limit);
     if (!text) co_return fail(interrupted(upstream_, text.error()));
-    auto answer = json::parse_object(*text);
-    if (!answer) co_return fail(damaged(upstream_, answer.error()));
     if (mode_ == Mode::kRelay) {
-        // Some servers report a failure with status 200.
-        if (auto error = error_in_event(upstream_, *answer)) co_return fail(std::move(*error));
-        read_facts(*answer, facts_);
+        CO_TRY(read(*text));
         co_return text;
     }
+    auto answer = json::parse_object(*text);
+    if (!answer) co_return fail(damaged(upstream_, answer.error()));
     auto decoded = dialect_.decode(call_, std::move(*answer));
     if (!decoded) co_return fail(decoded.error());
-    read_facts(*decoded, facts_);
+    std::string told = json::serialize(*decoded);
+    CO_TRY(read(told));
     if (mode_ == Mode::kNative) co_return text;
-    co_return json::serialize(*decoded);
+    co_return told;
+}
+
+/// The facts of a chunk or answer in OpenAI's words; an error in it is the answer's, also with status 200.
+Result<> HttpAnswer::read(std::string_view text) {
+    const auto chunk = json::ObjectText::scan(text);
+    if (!chunk) return fail(damaged(upstream_, chunk.error()));
+    if (!json::is_absent(chunk->find("error"))) {
+        TRY_ASSIGN(const auto parsed, json::parse_object(text));
+        if (auto error = error_in_event(upstream_, parsed)) return fail(std::move(*error));
+    }
+    read_facts(*chunk, facts_);
+    return {};
 }
 
 /// Chunks in OpenAI's words: their facts, and on to the caller when `out` is given.
@@ -72,10 +83,7 @@ Result<> HttpAnswer::take_chunks(std::vector<std::string>& chunks, std::vector<h
         if (chunk == "[DONE]") {
             done_ = true;
         } else {
-            auto parsed = json::parse_object(chunk);
-            if (!parsed) return fail(damaged(upstream_, parsed.error()));
-            if (auto error = error_in_event(upstream_, *parsed)) return fail(std::move(*error));
-            read_facts(*parsed, facts_);
+            TRY(read(chunk));
         }
         if (out != nullptr) out->push_back({{}, std::move(chunk)});
     }

@@ -138,6 +138,19 @@ TEST(HttpUpstream, SendsModelKeyAndTraceToItsOrigin) {
     EXPECT_EQ(sent.at("future_field").as_int64(), 7);
 }
 
+TEST(HttpUpstream, SendsTheCallersBytesWithWhatHasToChange) {
+    ScriptedServer server(http::Response::json(200, R"({"ok":true})"));
+    http::Client client;
+    auto upstream = make_upstream(client, {.name = "hosted", .base_url = server.url()}).value();
+    auto call = plain_call();
+    auto made = std::make_shared<ModelRequest>();
+    made->text = R"({ "messages": [ {"role":"user", "content":"caf\u00e9"} ],  "model":"alias", "n": 1.0, "stream":false})";
+    made->object = json::parse_object(made->text).value();
+    call.request = made;
+    ASSERT_TRUE(run_blocking(ask(*upstream, call)));
+    EXPECT_EQ(server.body, R"({ "messages": [ {"role":"user", "content":"caf\u00e9"} ],  "model":"served", "n": 1.0})");
+}
+
 TEST(HttpUpstream, AnErrorAnswerIsAnError) {
     ScriptedServer server(http::Response::json(
         429, R"({"error":{"message":"slow down","type":"requests","param":null,"code":"rate_limit_exceeded"}})"));

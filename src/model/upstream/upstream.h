@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/json_edit.h"
 #include "base/result.h"
 #include "base/stop.h"
 #include "platform/async/task.h"
@@ -77,8 +78,9 @@ struct AnswerFacts {
     bool usage_estimated() const { return !usage_reported && pieces > 0; }
 };
 
-/// Adds what an OpenAI chunk or answer tells. Error events are not looked at.
-void read_facts(const json::object& chunk, AnswerFacts& facts);
+/// Adds what an OpenAI chunk or answer tells. Error events are not looked at. The text is read where it stands: no tree
+/// is built for what is only relayed.
+void read_facts(const json::ObjectText& chunk, AnswerFacts& facts);
 /// Adds what a `usage` object (OpenAI's, or our engine's "atrium" extension) reports.
 void read_usage(const json::object& reported, TokenUsage& usage);
 

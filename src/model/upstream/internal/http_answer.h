@@ -35,6 +35,7 @@ private:
         kNative      ///< relayed untranslated; the decoder only tells the facts
     };
 
+    Result<> read(std::string_view text);
     Result<> take_bytes(std::string_view bytes, std::vector<http::SseEvent>& out);
     Task<Error> whole_body_as_error();
     Result<> take(http::SseEvent event, std::vector<http::SseEvent>& out);
