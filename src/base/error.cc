@@ -110,7 +110,9 @@ Error unauthenticated(std::string message) { return {Code::kUnauthenticated, std
 Error from_errno(int error_number, std::string_view what) {
     char buffer[128];
     const char* text = strerror_r(error_number, buffer, sizeof buffer);
-    return {code_from_errno(error_number), fmt::format("{}: {}", what, text)};
+    Error error(code_from_errno(error_number), fmt::format("{}: {}", what, text));
+    if (error_number != ENOSPC && error_number != EDQUOT) return error;
+    return Error(error.code(), error.message() + "; free some disk space").with_reason("disk_full");
 }
 
 }  // namespace atrium

@@ -46,7 +46,8 @@ TEST(Error, SaysWhenAnotherTryMaySucceed) {
 TEST(Error, ErrnoNamesTheObject) {
     const Error error = from_errno(ENOSPC, "write '/x'");
     EXPECT_EQ(error.code(), Code::kResourceExhausted);
-    EXPECT_EQ(error.message(), "write '/x': No space left on device");
+    EXPECT_EQ(error.message(), "write '/x': No space left on device; free some disk space");
+    EXPECT_EQ(error.reason(), "disk_full");
 }
 
 Result<int> half(int n) {

@@ -41,6 +41,7 @@ TEST(Errors, TheTable) {
         {resource_exhausted("x"), 429, "requests", "rate_limit_exceeded"},
         {resource_exhausted("x").with_reason("concurrency_limit_exceeded"), 429, "concurrency", "rate_limit_exceeded"},
         {resource_exhausted("x").with_reason("insufficient_quota"), 429, "insufficient_quota", "insufficient_quota"},
+        {resource_exhausted("x").with_reason("disk_full"), 507, "server_error", "insufficient_storage"},
         {internal_error("x"), 500, "server_error", "internal_error"},
         {unavailable("x"), 503, "server_error", "service_unavailable"},
         {deadline_exceeded("x"), 504, "timeout_error", "timeout"},

@@ -182,7 +182,8 @@ private:
     }
 
     Error disk_full() const {
-        return resource_exhausted(fmt::format("no space left for the database {}; free some disk space", location_.shown));
+        return resource_exhausted(fmt::format("no space left for the database {}; free some disk space", location_.shown))
+            .with_reason("disk_full");
     }
     Error read_only() const {
         return permission_denied(fmt::format("the database {} is read-only; check the permissions of the file and its folder",
