@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "base/text.h"
 #include "model/upstream/internal/http_answer.h"
 
 namespace atrium::model {
@@ -9,6 +12,20 @@ namespace {
 
 // An error body is a few hundred bytes; a misdirected URL may answer with a whole web page.
 constexpr std::size_t kMaxErrorBody = 256 * 1024;
+
+/// "retry-after-ms" as OpenAI sends it, else RFC 9110's Retry-After in seconds. The form with a date is not honoured:
+/// it needs two clocks that agree.
+std::chrono::milliseconds read_retry_after(const http::Headers& headers) {
+    constexpr double kMaxSeconds = 24 * 3600;
+    const auto read = [&](std::string_view name, double seconds_per_unit) {
+        const auto value = headers.get(name);
+        const auto number = value ? text::to_double(text::trim(*value)) : std::nullopt;
+        const double seconds = number && *number > 0 ? std::min(*number * seconds_per_unit, kMaxSeconds) : 0;
+        return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
+    };
+    const auto precise = read("retry-after-ms", 0.001);
+    return precise.count() > 0 ? precise : read("Retry-After", 1);
+}
 
 }  // namespace
 
@@ -62,8 +79,12 @@ Task<Result<std::unique_ptr<UpstreamAnswer>>> HttpUpstream::call(UpstreamCall ca
         const int status = response->status();
         if (status < 200 || status >= 300) {
             auto body = co_await response->read_all(kMaxErrorBody);
-            co_return fail(dialect_.decode_error(options_.name, status, response->headers(),
-                                                 body ? std::string_view(*body) : std::string_view()));
+            Error error = dialect_.decode_error(options_.name, status, response->headers(),
+                                                body ? std::string_view(*body) : std::string_view());
+            if (error.retry_after().count() == 0) {
+                error = std::move(error).with_retry_after(read_retry_after(response->headers()));
+            }
+            co_return fail(std::move(error));
         }
     }
     co_return read_answer(dialect_, options_.name, std::move(call), std::move(response), std::move(stop), own);
