@@ -49,7 +49,7 @@ TEST(ChatRoute, AnswersWithTheCallersModelAndHeaders) {
     EXPECT_EQ(reply.header("openai-version"), "2020-10-01");
     EXPECT_NE(reply.header("openai-processing-ms"), "");
     EXPECT_EQ(reply.header("x-atrium-model"), "model-a");
-    EXPECT_EQ(reply.header("x-atrium-upstream"), "scripted");
+    EXPECT_EQ(reply.header("x-atrium-upstream"), "local");
     EXPECT_NE(reply.header("x-atrium-overhead-us"), "");
     EXPECT_EQ(reply.header("x-atrium-trace-id").size(), 32u);
 }

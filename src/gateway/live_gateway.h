@@ -139,7 +139,8 @@ public:
     model::Router router;
     trace::SpanStore spans;
     metrics::Registry metrics;
-    app::ChatService chat{router, spans, system_clock()};
+    model::Dispatcher dispatcher{router, system_clock(), metrics};
+    app::ChatService chat{router, dispatcher, spans, system_clock()};
     std::shared_ptr<app::testing::ScriptedUpstream> upstream;
     std::vector<std::string> not_ready;
     std::string user_key;

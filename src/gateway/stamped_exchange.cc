@@ -13,7 +13,8 @@ void StampedExchange::stamp() {
     add_response_header("x-atrium-trace-id", trace_id_);
     if (outcome_ == nullptr || outcome_->operation.empty()) return;
     add_response_header("x-atrium-model", outcome_->model);
-    add_response_header("x-atrium-upstream", outcome_->upstream);
+    if (!outcome_->upstream.empty()) add_response_header("x-atrium-upstream", outcome_->upstream);
+    if (outcome_->attempts > 0) add_response_header("x-atrium-attempts", std::to_string(outcome_->attempts));
     const auto upstream = static_cast<std::int64_t>(outcome_->upstream_seconds * 1e6);
     // 0: the upstream has not answered yet (a stream opened by its heartbeat), so our share is not known.
     if (upstream > 0)

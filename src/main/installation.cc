@@ -111,7 +111,8 @@ Result<> Installation::prepare() {
         const auto found = snapshot->find(model);
         return found == snapshot->end() ? std::nullopt : std::optional(found->second);
     });
-    chat_ = std::make_unique<app::ChatService>(router_, spans_, system_clock());
+    dispatcher_ = std::make_unique<model::Dispatcher>(router_, system_clock(), metrics_);
+    chat_ = std::make_unique<app::ChatService>(router_, *dispatcher_, spans_, system_clock());
 
     app::KnowledgeOptions knowledge;
     knowledge.executable = executable_;
@@ -236,6 +237,7 @@ std::vector<std::string> Installation::not_ready() const {
 Task<> Installation::stop() {
     co_await server_->drain(options_.settings.server.drain_timeout);
     co_await knowledge_->stop();
+    co_await dispatcher_->stop();
     if (tasks_) {
         tasks_->request_stop();
         co_await tasks_->join();

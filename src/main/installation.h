@@ -81,7 +81,8 @@ private:
     std::unique_ptr<app::Tenancy> tenancy_;
     std::unique_ptr<app::UsageLog> usage_;
     std::unique_ptr<model::EngineFleet> fleet_;
-    model::Router router_;
+    model::Router router_{system_clock(), &metrics_};
+    std::unique_ptr<model::Dispatcher> dispatcher_;
     std::unique_ptr<app::ChatService> chat_;
     std::unique_ptr<app::Knowledge> knowledge_;
     std::unique_ptr<gateway::Gateway> gateway_;

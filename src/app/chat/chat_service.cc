@@ -4,7 +4,9 @@
 
 #include <array>
 
+#include "app/chat/attempt_spans.h"
 #include "app/chat/chunk_rewriter.h"
+#include "app/chat/route_query.h"
 
 namespace atrium::app {
 namespace {
@@ -14,55 +16,6 @@ constexpr std::size_t kMaxAnswerBytes = 128u << 20;
 
 double seconds(SteadyTime::duration duration) {
     return std::chrono::duration<double>(duration).count();
-}
-
-void set_number(trace::Span& span, std::string_view attribute, const json::object& body, std::string_view key) {
-    const auto* value = body.if_contains(key);
-    if (value == nullptr) return;
-    if (value->is_int64()) span.set(std::string(attribute), value->get_int64());
-    if (value->is_double()) span.set(std::string(attribute), value->get_double());
-}
-
-trace::Span begin_span(trace::SpanStore& spans, const Clock& clock, const ModelCall& call, const model::Route& route,
-                       bool stream) {
-    const json::object& body = call.request->object;
-    const std::string name(model::operation_name(call.operation));
-    trace::Span span(&spans, clock, fmt::format("{} {}", name, route.info.id), "client", call.context.trace);
-    span.set_project(call.context.principal.project);
-    span.set("gen_ai.operation.name", name);
-    span.set("gen_ai.provider.name", route.info.owned_by);
-    span.set("gen_ai.request.model", route.info.id);
-    span.set("server.address", route.upstream->name());
-    if (call.operation == model::Operation::kEmbedding) return span;
-    span.set("gen_ai.request.stream", stream);
-    set_number(span, "gen_ai.request.temperature", body, "temperature");
-    set_number(span, "gen_ai.request.top_p", body, "top_p");
-    set_number(span, "gen_ai.request.seed", body, "seed");
-    set_number(span, "gen_ai.request.max_tokens", body,
-               body.contains("max_tokens") ? "max_tokens" : "max_completion_tokens");
-    return span;
-}
-
-void end_span(trace::Span& span, const CallOutcome& outcome, const Error* error) {
-    span.set("gen_ai.usage.input_tokens", outcome.usage.prompt_tokens);
-    span.set("gen_ai.usage.output_tokens", outcome.usage.completion_tokens);
-    if (outcome.usage.cached_tokens > 0) span.set("gen_ai.usage.cache_read.input_tokens", outcome.usage.cached_tokens);
-    if (outcome.usage_estimated) span.set("atrium.usage.estimated", true);
-    if (outcome.first_token_seconds > 0) span.set("gen_ai.response.time_to_first_chunk", outcome.first_token_seconds);
-    if (error != nullptr) span.set_error(std::string(code_name(error->code())));
-    span.end();
-}
-
-model::UpstreamCall make_call(const ModelCall& call, const model::Route& route, bool stream, const trace::Span& span) {
-    model::UpstreamCall made;
-    made.operation = call.operation;
-    made.model = route.upstream_model;
-    made.request = call.request;
-    made.stream = stream;
-    made.traceparent = span.context().to_traceparent();
-    made.request_id = call.context.request_id;
-    made.tenant = call.context.principal.project;
-    return made;
 }
 
 bool wants_usage(const json::object& body) {
@@ -95,12 +48,6 @@ void account(CallOutcome& outcome, const model::AnswerFacts& facts) {
     outcome.usage_estimated = facts.usage_estimated();
 }
 
-void end_span(trace::Span& span, const CallOutcome& outcome, const model::AnswerFacts& facts, const Error* error) {
-    if (!facts.response_id.empty()) span.set("gen_ai.response.id", facts.response_id);
-    if (!facts.finish_reason.empty()) span.set("gen_ai.response.finish_reasons", facts.finish_reason);
-    end_span(span, outcome, error);
-}
-
 /// One streamed call on its way: the parts of ChatService::stream that share state. Lives in that coroutine's frame.
 struct Relay {
     const Clock& clock;
@@ -131,17 +78,11 @@ struct Relay {
     }
 };
 
-void start_outcome(CallOutcome& outcome, model::Operation operation, const model::Route& route) {
-    outcome = {};
-    outcome.operation = model::operation_name(operation);
-    outcome.model = route.info.id;
-    outcome.upstream = route.upstream->name();
-}
-
 }  // namespace
 
-ChatService::ChatService(model::Router& router, trace::SpanStore& spans, const Clock& clock)
-    : router_(router), spans_(spans), clock_(clock) {}
+ChatService::ChatService(model::Router& router, model::Dispatcher& dispatcher, trace::SpanStore& spans,
+                         const Clock& clock)
+    : router_(router), dispatcher_(dispatcher), spans_(spans), clock_(clock) {}
 
 Result<model::ModelInfo> ChatService::find_model(std::string_view id) const {
     for (auto& info : router_.models()) {
@@ -164,45 +105,72 @@ ModelCall make_model_call(model::Operation operation, CallContext context, json:
     return {operation, std::move(context), std::move(request)};
 }
 
+/// From here on the outcome names the model: it is one that exists, and that this caller may use.
+Result<> ChatService::admit(const ModelCall& call, CallOutcome& outcome) const {
+    const auto model = json::string_or(call.request->object, "model");
+    if (!call.chosen_by_us) TRY(check_model(call.context.principal, model));
+    TRY(router_.find(model));
+    outcome = {};
+    outcome.operation = model::operation_name(call.operation);
+    outcome.model = model;
+    return {};
+}
+
+Task<Result<model::Dispatched>> ChatService::open(const ModelCall& call, bool stream, model::AttemptObserver& observer,
+                                                  CallOutcome& outcome) {
+    CO_TRY(admit(call, outcome));
+    model::UpstreamCall made;
+    made.operation = call.operation;
+    made.request = call.request;
+    made.stream = stream;
+    made.request_id = call.context.request_id;
+    made.tenant = call.context.principal.project;
+    const auto began = clock_.steady();
+    auto dispatched = co_await dispatcher_.open(route_query(call), std::move(made), call.context.stop, &observer);
+    outcome.upstream_seconds = seconds(clock_.steady() - began);
+    if (dispatched) {
+        outcome.upstream = dispatched->upstream;
+        outcome.attempts = dispatched->attempts;
+    }
+    co_return dispatched;
+}
+
 Task<Result<ChatService::Answer>> ChatService::complete(ModelCall call, CallOutcome* progress) {
     CallOutcome local;
     CallOutcome& outcome = progress != nullptr ? *progress : local;
-    CO_TRY_ASSIGN(auto route, router_.resolve(json::string_or(call.request->object, "model")));
-    start_outcome(outcome, call.operation, route);
-    auto span = begin_span(spans_, clock_, call, route, false);
+    AttemptSpans spans(spans_, clock_, call, false);
+    CO_TRY_ASSIGN(auto dispatched, co_await open(call, false, spans, outcome));
 
-    const auto began = clock_.steady();
-    auto answer = co_await route.upstream->call(make_call(call, route, false, span), call.context.stop);
-    auto text = answer ? co_await (*answer)->read_all(kMaxAnswerBytes) : Result<std::string>(fail(answer.error()));
-    outcome.upstream_seconds = seconds(clock_.steady() - began);
-    const model::AnswerFacts facts = answer ? (*answer)->facts() : model::AnswerFacts{};
+    auto text = co_await dispatched.answer->read_all(kMaxAnswerBytes);
+    const model::AnswerFacts& facts = dispatched.answer->facts();
+    const auto wire = dispatched.answer->wire();
     account(outcome, facts);
-    const auto wire = answer ? (*answer)->wire() : model::Wire::kOpenAiChat;
-    if (text && wire == model::Wire::kOpenAiChat) text = in_callers_words(*text, route.info.id);
-    end_span(span, outcome, facts, text ? nullptr : &text.error());
-    if (!text) co_return fail(in_callers_words(text.error(), route.info.id));
+    if (text && wire == model::Wire::kOpenAiChat) text = in_callers_words(*text, outcome.model);
+    spans.end(outcome, facts, text ? nullptr : &text.error());
+    if (!text) {
+        dispatched.lease.failed(text.error());
+        co_return fail(in_callers_words(text.error(), outcome.model));
+    }
+    dispatched.lease.finished(outcome.usage.completion_tokens);
     co_return Answer{std::move(*text), wire, outcome};
 }
 
 Task<Result<CallOutcome>> ChatService::stream(ModelCall call, EventSink sink, CallOutcome* progress) {
     CallOutcome local;
     CallOutcome& outcome = progress != nullptr ? *progress : local;
-    CO_TRY_ASSIGN(auto route, router_.resolve(json::string_or(call.request->object, "model")));
-    start_outcome(outcome, call.operation, route);
-    auto span = begin_span(spans_, clock_, call, route, true);
-
     const auto began = clock_.steady();
-    auto answer = co_await route.upstream->call(make_call(call, route, true, span), call.context.stop);
-    outcome.upstream_seconds = seconds(clock_.steady() - began);
-    if (!answer) {
-        end_span(span, outcome, {}, &answer.error());
-        co_return fail(answer.error());
+    AttemptSpans spans(spans_, clock_, call, true);
+    CO_TRY_ASSIGN(auto dispatched, co_await open(call, true, spans, outcome));
+
+    Relay relay{clock_, ChunkRewriter(outcome.model, wants_usage(call.request->object)), std::move(sink), outcome, began};
+    auto relayed = co_await relay.run(*dispatched.answer);
+    spans.end(outcome, dispatched.answer->facts(), relayed ? nullptr : &relayed.error());
+    if (!relayed) {
+        // Whether the upstream broke or the caller stopped listening: the lease tells them apart by the error's code.
+        dispatched.lease.failed(relayed.error());
+        co_return fail(in_callers_words(relayed.error(), outcome.model));
     }
-    Relay relay{clock_, ChunkRewriter(route.info.id, wants_usage(call.request->object)), std::move(sink), outcome,
-                began};
-    auto relayed = co_await relay.run(**answer);
-    end_span(span, outcome, (*answer)->facts(), relayed ? nullptr : &relayed.error());
-    if (!relayed) co_return fail(in_callers_words(relayed.error(), route.info.id));
+    dispatched.lease.finished(outcome.usage.completion_tokens);
     co_return outcome;
 }
 

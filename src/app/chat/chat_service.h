@@ -9,7 +9,7 @@
 #include "app/tenancy/tenancy.h"
 #include "base/json.h"
 #include "base/stop.h"
-#include "model/routing/router.h"
+#include "model/routing/dispatcher.h"
 #include "observability/trace/trace.h"
 #include "platform/async/task.h"
 
@@ -41,6 +41,9 @@ struct ModelCall {
     model::Operation operation = model::Operation::kChat;
     CallContext context;
     std::shared_ptr<const model::ModelRequest> request;
+    /// The model was picked by this installation (a knowledge base's embedding model), so the caller's allow-list does
+    /// not matter.
+    bool chosen_by_us = false;
 };
 
 /// `text`: the bytes that `body` was parsed from, if it has not been changed since; see model::ModelRequest.
@@ -50,14 +53,14 @@ ModelCall make_model_call(model::Operation operation, CallContext context, json:
 /// NativeRequest and was passed through, the events of that wire. An error ends the stream.
 using EventSink = std::function<Task<Result<>>(const http::SseEvent& event, model::Wire wire)>;
 
-/// Model calls for people and programs: picks the upstream, relays, accounts; one client span per call. Thread-safe,
-/// holds no state of its own; owned by main. Fails with the router's or the upstream's error.
+/// Model calls for people and programs: may the caller use this model, who answers, relay, account; one client span per
+/// attempt. Thread-safe, holds no state of its own; owned by main. Fails with the router's or the last attempt's error.
 ///
 /// `progress`, when given, is written as facts become known and outlives the call: what settles a request whose call
 /// ended in an error reads it there.
 class ChatService {
 public:
-    ChatService(model::Router& router, trace::SpanStore& spans, const Clock& clock);
+    ChatService(model::Router& router, model::Dispatcher& dispatcher, trace::SpanStore& spans, const Clock& clock);
 
     struct Answer {
         std::string body;  ///< complete JSON in `wire`; OpenAI's has `model` as the caller named it
@@ -90,7 +93,12 @@ public:
     model::Router& router() { return router_; }
 
 private:
+    Result<> admit(const ModelCall& call, CallOutcome& outcome) const;
+    Task<Result<model::Dispatched>> open(const ModelCall& call, bool stream, model::AttemptObserver& observer,
+                                         CallOutcome& outcome);
+
     model::Router& router_;
+    model::Dispatcher& dispatcher_;
     trace::SpanStore& spans_;
     const Clock& clock_;
 };

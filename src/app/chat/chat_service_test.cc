@@ -62,7 +62,9 @@ protected:
     ManualClock clock_;
     model::Router router_;
     trace::SpanStore spans_;
-    ChatService chat_{router_, spans_, clock_};
+    metrics::Registry metrics_;
+    model::Dispatcher dispatcher_{router_, clock_, metrics_};
+    ChatService chat_{router_, dispatcher_, spans_, clock_};
     std::shared_ptr<ScriptedUpstream> upstream_;
     std::vector<std::string> received_;
 };
@@ -76,7 +78,7 @@ TEST_F(ChatServiceTest, CompletesUnderTheCallersModelName) {
               R"({"id":"c1","model":"model-a","choices":[],"usage":{"prompt_tokens":5,"completion_tokens":2}})");
     EXPECT_EQ(answer->outcome.usage.prompt_tokens, 5);
     EXPECT_EQ(answer->outcome.model, "model-a");
-    EXPECT_EQ(answer->outcome.upstream, "scripted");
+    EXPECT_EQ(answer->outcome.upstream, "local");
     ASSERT_EQ(upstream_->calls.size(), 1u);
     EXPECT_EQ(upstream_->calls[0].model, "served");
     EXPECT_FALSE(upstream_->calls[0].traceparent.empty());

@@ -79,8 +79,10 @@ Task<Result<ChatService::Embeddings>> ChatService::embed(CallContext context, st
         json::array input;
         for (std::size_t i = 0; i < count; ++i) input.emplace_back(prefix + texts[begin + i]);
         json::object body{{"model", model}, {"input", std::move(input)}, {"encoding_format", "float"}};
+        auto call = make_model_call(model::Operation::kEmbedding, context, std::move(body));
+        call.chosen_by_us = true;
         CO_TRY_ASSIGN(auto answer,
-                      co_await complete(make_model_call(model::Operation::kEmbedding, context, std::move(body))));
+                      co_await complete(std::move(call)));
         auto parsed = json::parse_object(answer.body);
         CO_TRY(parsed);
         CO_TRY(append_batch(*parsed, answer.outcome.upstream, count, result));

@@ -34,7 +34,9 @@ protected:
     ManualClock clock_;
     model::Router router_;
     trace::SpanStore spans_;
-    ChatService chat_{router_, spans_, clock_};
+    metrics::Registry metrics_;
+    model::Dispatcher dispatcher_{router_, clock_, metrics_};
+    ChatService chat_{router_, dispatcher_, spans_, clock_};
     std::shared_ptr<ScriptedUpstream> upstream_;
 };
 
