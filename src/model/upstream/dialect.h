@@ -57,7 +57,7 @@ public:
 
     /// kInvalidArgument names what this provider has no words for.
     virtual Result<WireRequest> encode(const UpstreamCall& call, const UpstreamOptions& options) const = 0;
-    /// A complete 2xx answer, as OpenAI would have said it.
+    /// A complete 2xx answer, as OpenAI would have said it. One that is a list arrives as {"items":[…]}.
     virtual Result<json::object> decode(const UpstreamCall& call, json::object answer) const = 0;
     virtual std::unique_ptr<StreamDecoder> decoder(const UpstreamCall& call) const = 0;
     /// An answer that is not 2xx. Default: error_from_upstream.

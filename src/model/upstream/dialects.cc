@@ -5,16 +5,33 @@
 #include <array>
 
 #include "base/text.h"
+#include "model/upstream/anthropic/anthropic_dialect.h"
+#include "model/upstream/azure/azure_dialect.h"
 #include "model/upstream/dialect.h"
+#include "model/upstream/gemini/gemini_dialect.h"
 #include "model/upstream/internal/http_upstream.h"
+#include "model/upstream/kserve/kserve_dialect.h"
+#include "model/upstream/ollama/ollama_dialect.h"
 #include "model/upstream/openai/openai_dialect.h"
+#include "model/upstream/openai_responses/responses_dialect.h"
+#include "model/upstream/rerank/rerank_dialects.h"
 
 namespace atrium::model {
 namespace {
 
 const auto& table() {
     static const OpenAiDialect openai;
-    static const std::array<const Dialect*, 1> all{&openai};
+    static const ResponsesDialect responses;
+    static const AnthropicDialect anthropic;
+    static const GeminiDialect gemini;
+    static const AzureDialect azure;
+    static const OllamaDialect ollama;
+    static const KserveDialect kserve;
+    static const CohereDialect cohere;
+    static const JinaDialect jina;
+    static const TeiDialect tei;
+    static const auto all = std::to_array<const Dialect*>(
+        {&openai, &responses, &anthropic, &gemini, &azure, &ollama, &kserve, &cohere, &jina, &tei});
     return all;
 }
 

@@ -25,6 +25,13 @@ Error interrupted(const std::string& upstream, const Error& cause) {
         .with_cause(cause);
 }
 
+Result<json::object> parse_answer(std::string_view text) {
+    TRY_ASSIGN(auto value, json::parse(text));
+    if (value.is_array()) return json::object{{"items", std::move(value)}};
+    if (!value.is_object()) return fail(invalid_argument("neither an object nor a list"));
+    return std::move(value.get_object());
+}
+
 /// Stops the waiting for the end of a body whose answer is complete already. Bounded, so nobody joins it.
 Task<> give_up_soon(StopSource waiting, StopToken over) {
     if (co_await sleep_for(std::chrono::milliseconds(100), over)) waiting.request_stop();
@@ -54,7 +61,7 @@ Task<Result<std::string>> HttpAnswer::read_all(std::size_t limit) {
         CO_TRY(read(*text));
         co_return text;
     }
-    auto answer = json::parse_object(*text);
+    auto answer = mode_ == Mode::kTranslate ? parse_answer(*text) : json::parse_object(*text);
     if (!answer) co_return fail(damaged(upstream_, answer.error()));
     auto decoded = dialect_.decode(call_, std::move(*answer));
     if (!decoded) co_return fail(decoded.error());

@@ -4,14 +4,15 @@
 #include <future>
 #include <thread>
 
+#include "model/upstream/internal/scripted_server.h"
 #include "model/upstream/upstream.h"
-#include "platform/http/server.h"
 
 namespace atrium::model {
 namespace {
 
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using testing::ScriptedServer;
 
 TEST(UpstreamError, KeepsMessageCodeAndParam) {
     const auto error = error_from_upstream(
@@ -62,40 +63,6 @@ TEST(UpstreamError, EventsInsideAStream) {
     EXPECT_TRUE(error_in_event("u", parse(R"({"error":{}})")));
 }
 
-/// An HTTP server that answers everything with one response and remembers what it was sent.
-class ScriptedServer {
-public:
-    explicit ScriptedServer(http::Response answer)
-        : answer_(std::move(answer)), runtime_(1), server_(runtime_, {}, handler()) {
-        address_ = server_.listen("127.0.0.1:0").value();
-        thread_ = std::thread([this] { runtime_.run(); });
-    }
-    ~ScriptedServer() {
-        runtime_.stop();
-        thread_.join();
-    }
-    std::string url() const { return "http://" + address_ + "/v1"; }
-
-    http::RequestHead head;
-    std::string body;
-
-private:
-    http::Handler handler() {
-        return [this](http::Exchange& exchange) { return answer(this, exchange); };
-    }
-    static Task<> answer(ScriptedServer* self, http::Exchange& exchange) {
-        self->head = exchange.head();
-        self->body = (co_await exchange.read_body(1 << 20)).value_or("");
-        co_await exchange.respond(self->answer_);
-    }
-
-    http::Response answer_;
-    Runtime runtime_;
-    http::Server server_;
-    std::string address_;
-    std::thread thread_;
-};
-
 std::shared_ptr<const ModelRequest> request(std::string_view body) {
     auto made = std::make_shared<ModelRequest>();
     made->object = json::parse_object(body).value();
@@ -144,7 +111,8 @@ TEST(HttpUpstream, SendsTheCallersBytesWithWhatHasToChange) {
     auto upstream = make_upstream(client, {.name = "hosted", .base_url = server.url()}).value();
     auto call = plain_call();
     auto made = std::make_shared<ModelRequest>();
-    made->text = R"({ "messages": [ {"role":"user", "content":"caf\u00e9"} ],  "model":"alias", "n": 1.0, "stream":false})";
+    made->text =
+        R"({ "messages": [ {"role":"user", "content":"caf\u00e9"} ],  "model":"alias", "n": 1.0, "stream":false})";
     made->object = json::parse_object(made->text).value();
     call.request = made;
     ASSERT_TRUE(run_blocking(ask(*upstream, call)));

@@ -6,7 +6,7 @@ namespace atrium::model {
 
 /// vLLM, SGLang, llama-server, DeepSpeed-MII, Ray Serve, `atrium engine`, OpenAI itself: our own shape, so only the
 /// model's name, the credential and the streaming options change.
-class OpenAiDialect final : public Dialect {
+class OpenAiDialect : public Dialect {
 public:
     std::string_view name() const override { return "openai"; }
     bool supports(Operation /*operation*/) const override { return true; }
