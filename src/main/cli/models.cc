@@ -56,7 +56,8 @@ int models_pull(const Common& common, const std::vector<std::string>& names, boo
     for (const std::string& name : wanted) {
         const Result<model::CatalogEntry> entry = model::find_entry(name);
         if (!entry) return report(entry.error());
-        if (const auto installed = store.find(fmt::format("{}@{}", entry->name, entry->version))) {
+        const auto installed = store.find(fmt::format("{}@{}", entry->name, entry->version));
+        if (installed && store.check(*installed)) {
             if (!common.json) print(fmt::format("{} {} {}", green("✓"), entry->name, dim(tr("is installed", "已安装"))));
             continue;
         }
@@ -95,11 +96,13 @@ int models_list(const Common& common) {
 }
 
 int models_show(const Common& common, const std::string& name) {
-    const auto model = open_store(common).find(name);
+    const model::ModelStore store = open_store(common);
+    const auto model = store.find(name);
     if (!model) return report(model.error());
     if (common.json) {
         print(json::serialize(model::to_json(*model)));
-        return kOk;
+        const Result<> whole = store.check(*model);
+        return whole ? kOk : report(whole.error());
     }
     Table table;
     table.row({bold(tr("name", "名称")), fmt::format("{}@{}", model->name, model->version)});
@@ -111,7 +114,8 @@ int models_show(const Common& common, const std::string& name) {
     table.row({bold(tr("licence", "许可证")), model->licence});
     table.row({bold(tr("source", "来源")), model->source});
     table.print();
-    return kOk;
+    const Result<> whole = store.check(*model);
+    return whole ? kOk : report(whole.error());
 }
 
 int models_remove(const Common& common, const std::string& name) {

@@ -168,6 +168,15 @@ Result<InstalledModel> ModelStore::find(std::string_view reference) const {
                     .with_reason("model_not_found"));
 }
 
+Result<> ModelStore::check(const InstalledModel& model) const {
+    const auto size = fs_.size(model.file);
+    if (!size && size.error().code() != Code::kNotFound) return fail(size.error());
+    if (size && (*size == model.bytes || model.bytes == 0)) return {};
+    return fail(data_loss(fmt::format("the file of the model '{}@{}' is damaged: it has {} bytes instead of {}; repair it "
+                                      "with: atrium pull {}",
+                                      model.name, model.version, size ? *size : 0, model.bytes, model.name)));
+}
+
 Result<> ModelStore::remove(std::string_view reference) {
     TRY_ASSIGN(const InstalledModel model, find(reference));
     const Path folder = this->folder(model.name, model.version);

@@ -54,6 +54,9 @@ public:
     Result<std::vector<InstalledModel>> list() const;
     /// By "name" (newest version) or "name@version"; kNotFound that names what is installed.
     Result<InstalledModel> find(std::string_view reference) const;
+    /// Whether its file is there in its full length; kDataLoss says what is missing and how to repair it. Not its digest:
+    /// that takes as long as reading the file.
+    Result<> check(const InstalledModel& model) const;
     /// Every file of it, model.json first: from then on nobody finds it. A process that has it open keeps it.
     Result<> remove(std::string_view reference);
     /// Writes model.json, which makes the model exist; its file must lie in folder(name, version) already.

@@ -91,6 +91,19 @@ TEST_F(ModelStoreTest, DamageNamesTheFile) {
     EXPECT_THAT(list.error().message(), HasSubstr("m@1/model.json"));
 }
 
+TEST_F(ModelStoreTest, AFileThatIsCutShortIsNoticed) {
+    const auto model = put("m", "1");
+    EXPECT_TRUE(store_.check(model));
+    testing::write(model.file, "byt");
+    const auto cut = store_.check(model);
+    ASSERT_FALSE(cut);
+    EXPECT_EQ(cut.error().code(), Code::kDataLoss);
+    EXPECT_THAT(cut.error().message(), HasSubstr("'m@1' is damaged: it has 3 bytes instead of 5"));
+    EXPECT_THAT(cut.error().message(), HasSubstr("atrium pull m"));
+    std::filesystem::remove(model.file);
+    EXPECT_THAT(store_.check(model).error().message(), HasSubstr("0 bytes"));
+}
+
 TEST_F(ModelStoreTest, AManifestCannotPointOutside) {
     put("m", "1");
     testing::write(store_.folder("m", "1") / "model.json",

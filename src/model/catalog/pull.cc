@@ -382,9 +382,12 @@ Task<Result<InstalledModel>> Puller::pull(CatalogEntry entry, PullProgressFn pro
     }
     const std::string reference = fmt::format("{}@{}", entry.name, entry.version);
     auto installed = co_await offload(pool_, [this, reference] { return store_.find(reference); });
-    if (installed || installed.error().code() != Code::kNotFound) co_return installed;
+    if (!installed && installed.error().code() != Code::kNotFound) co_return installed;
+    const bool damaged = installed && !co_await offload(pool_, [this, &installed] { return store_.check(*installed); });
+    if (installed && !damaged) co_return installed;
     CO_TRY(co_await offload(pool_, [this] { return store_.fs().make_directories(store_.directory()); }));
     CO_TRY_ASSIGN(const StoreLock lock, StoreLock::take(store_.directory()));
+    if (damaged) CO_TRY(co_await offload(pool_, [this, reference] { return store_.remove(reference); }));
     co_return co_await pull_locked(entry, progress, std::move(stop));
 }
 

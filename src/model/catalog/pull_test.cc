@@ -286,6 +286,16 @@ TEST_F(PullTest, AnInstalledModelIsNotFetchedAgain) {
     EXPECT_EQ(hub_.seen().size(), 2u);
 }
 
+TEST_F(PullTest, ADamagedModelIsFetchedAgain) {
+    const auto entry = find_entry((dir_ / "small.gguf").string());
+    const auto first = pull(*entry);
+    ASSERT_TRUE(first) << first.error().to_string();
+    std::filesystem::resize_file(first->file, first->bytes / 2);
+    const auto again = pull(*entry);
+    ASSERT_TRUE(again) << again.error().to_string();
+    EXPECT_EQ(std::filesystem::file_size(again->file), first->bytes);
+}
+
 TEST_F(PullTest, ContinuesWhereTheConnectionBroke) {
     content_.content = gguf_;
     content_.cut_after = 100;

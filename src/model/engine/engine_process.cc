@@ -226,7 +226,8 @@ int EngineProcess::run() {
     runtime_.run();
     stop_decoding();
     worker_.join();
-    log::info("engine stopped", {{"model", options_.name}, {"exit_code", exit_code_.load()}});
+    // The last line is what the supervisor quotes, so after a failure it has to be the failure.
+    if (exit_code_ == 0) log::info("engine stopped", {{"model", options_.name}});
     return exit_code_;
 }
 

@@ -26,8 +26,8 @@ using ModelPtr = std::unique_ptr<llama_model, ModelDeleter>;
 using ContextPtr = std::unique_ptr<llama_context, ContextDeleter>;
 using SamplerPtr = std::unique_ptr<llama_sampler, SamplerDeleter>;
 
-/// What libllama last complained about on this thread's behalf; the text behind a bare null pointer.
-std::string last_library_error();
+/// What libllama complained about first: the text behind a bare null pointer. Later lines only say that it failed.
+std::string first_library_error();
 /// Once per process: log routing and the CPU kernels that fit this machine. kFailedPrecondition without any.
 Result<> initialise_library();
 

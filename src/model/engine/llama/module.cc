@@ -16,14 +16,14 @@ namespace {
 constexpr int kMaxSequenceIds = 256;  // LLAMA_MAX_SEQ
 
 std::mutex g_log_mutex;
-std::string g_last_error;
+std::string g_first_error;
 
 void on_library_log(ggml_log_level level, const char* text, void*) {
     if (level != GGML_LOG_LEVEL_ERROR && level != GGML_LOG_LEVEL_WARN) return;
     const std::scoped_lock lock(g_log_mutex);
-    if (level == GGML_LOG_LEVEL_ERROR) {
-        g_last_error = text;
-        while (!g_last_error.empty() && g_last_error.back() == '\n') g_last_error.pop_back();
+    if (level == GGML_LOG_LEVEL_ERROR && g_first_error.empty()) {
+        g_first_error = text;
+        while (!g_first_error.empty() && g_first_error.back() == '\n') g_first_error.pop_back();
     }
     std::fputs(text, stderr);
 }
@@ -82,8 +82,9 @@ Result<> LlamaBackend::load_model(const BackendOptions& options) {
     params.progress_callback_user_data = const_cast<BackendOptions*>(&options);
     model_.reset(llama_model_load_from_file(options.model_path.c_str(), params));
     if (!model_) {
-        return fail(invalid_argument(fmt::format("cannot load the model '{}'", options.model_path))
-                        .with_cause(unknown_error(last_library_error())));
+        return fail(invalid_argument(fmt::format("cannot load the model '{}'; if its file is damaged, repair it with: atrium pull NAME",
+                                                 options.model_path))
+                        .with_cause(unknown_error(first_library_error())));
     }
     char description[128] = {};
     llama_model_desc(model_.get(), description, sizeof description);
@@ -133,7 +134,7 @@ Result<ContextPtr> LlamaBackend::make_context(const BackendOptions& options) {
     }
     if (!context) {
         return fail(failed_precondition(fmt::format("cannot create a context of {} tokens; is there enough memory?", params.n_ctx))
-                        .with_cause(unknown_error(last_library_error())));
+                        .with_cause(unknown_error(first_library_error())));
     }
     return context;
 }
@@ -180,9 +181,9 @@ constexpr ModuleEntry kEntry{kBackendInterface, &load_backend};
 
 }  // namespace
 
-std::string last_library_error() {
+std::string first_library_error() {
     const std::scoped_lock lock(g_log_mutex);
-    return g_last_error.empty() ? "no detail" : g_last_error;
+    return g_first_error.empty() ? "no detail" : g_first_error;
 }
 
 Result<> initialise_library() {
