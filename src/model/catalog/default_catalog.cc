@@ -25,7 +25,7 @@ CatalogEntry gemma() {
     entry.bytes = 253'113'024;
     entry.defaults.chat_template = kFewShotDialogue;
     // It continues the scripted dialogue, so it must be stopped where the next speaker begins.
-    entry.defaults.stop = {"\n\nUser:", "\nUser:", "\n\n用户：", "\n用户：", "\nAssistant:", "\n助手："};
+    entry.defaults.stop = {"\n\n", "\nUser:", "\n用户：", "\nAssistant:", "\n助手："};
     entry.defaults.temperature = 0;  // at 0.7 its answers fall apart
     entry.defaults.small_builtin = true;
 

@@ -29,7 +29,7 @@ inline constexpr std::string_view kFewShotDialogue = R"jinja({%- set last = name
 {%- endif -%}
 {%- if last.system | length < 200 -%}
 {%- if script.zh -%}
-{{- '用户：你好！\n助手：你好！有什么可以帮您？\n\n用户：你是谁？\n助手：我是一个小型语言模型，可以回答简短的问题。\n\n用户：法国的首都是哪里？\n助手：法国的首都是巴黎。\n\n用户：《蒙娜丽莎》是谁画的？\n助手：《蒙娜丽莎》是达·芬奇画的。\n\n用户：怎么泡茶？\n助手：先把水烧开，再把热水倒在茶叶上，等三分钟就可以喝了。\n\n用户：谢谢！\n助手：不客气！\n\n' -}}
+{{- '用户：谢谢！\n助手：不客气！\n\n用户：你好！\n助手：你好！有什么可以帮您？\n\n用户：怎么泡茶？\n助手：先把水烧开，再把热水倒在茶叶上，等三分钟就可以喝了。\n\n用户：《红楼梦》是谁写的？\n助手：《红楼梦》是曹雪芹写的。\n\n用户：中国的首都是哪里？\n助手：中国的首都是北京。\n\n用户：法国的首都是哪里？\n助手：法国的首都是巴黎。\n\n用户：你好，你是谁？\n助手：我是人工智能助手。\n\n' -}}
 {%- else -%}
 {{- 'User: Hello!\nAssistant: Hello! How can I help you?\n\nUser: Who are you?\nAssistant: I am a small language model. I can answer short questions.\n\nUser: What is the capital of France?\nAssistant: The capital of France is Paris.\n\nUser: Who painted the Mona Lisa?\nAssistant: The Mona Lisa was painted by Leonardo da Vinci.\n\nUser: How do I make tea?\nAssistant: Boil some water, pour it over the tea leaves, and wait three minutes before you drink it.\n\nUser: Thanks!\nAssistant: You are welcome!\n\n' -}}
 {%- endif -%}
