@@ -174,8 +174,9 @@ void Settler::record_usage(const Settlement& s) {
 namespace {
 
 void write_access_log(const Settlement& s) {
-    // Probes and scrapes come every few seconds and tell nothing.
-    const bool quiet = s.route != nullptr && s.route->access == Access::kPublic && s.status < 400;
+    // Probes and scrapes come every few seconds and tell nothing, "not ready yet" (503) included.
+    const bool healthy = s.status < 400 || s.status == 503;
+    const bool quiet = s.route != nullptr && s.route->access == Access::kPublic && healthy;
     const auto level = quiet ? log::Level::kDebug : log::Level::kInfo;
     if (!log::enabled(level)) return;
     log::write(level, "request",
