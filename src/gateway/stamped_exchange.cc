@@ -1,5 +1,8 @@
 #include "gateway/stamped_exchange.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 namespace atrium::gateway {
@@ -14,6 +17,8 @@ void StampedExchange::stamp() {
     if (outcome_ == nullptr || outcome_->operation.empty()) return;
     add_response_header("x-atrium-model", outcome_->model);
     if (!outcome_->upstream.empty()) add_response_header("x-atrium-upstream", outcome_->upstream);
+    if (!outcome_->guardrails.empty())
+        add_response_header("x-atrium-guardrails", fmt::format("{}", fmt::join(outcome_->guardrails, ", ")));
     if (outcome_->attempts > 0) add_response_header("x-atrium-attempts", std::to_string(outcome_->attempts));
     const auto upstream = static_cast<std::int64_t>(outcome_->upstream_seconds * 1e6);
     // 0: the upstream has not answered yet (a stream opened by its heartbeat), so our share is not known.

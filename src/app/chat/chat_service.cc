@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "app/chat/attempt_spans.h"
 #include "app/chat/chunk_rewriter.h"
+#include "app/chat/guarded_stream.h"
 #include "app/chat/route_query.h"
 
 namespace atrium::app {
@@ -48,6 +50,21 @@ void account(CallOutcome& outcome, const model::AnswerFacts& facts) {
     outcome.usage_estimated = facts.usage_estimated();
 }
 
+void note_fired(const GuardVerdict& verdict, CallOutcome& outcome) {
+    for (const auto& fired : verdict.fired) {
+        auto& known = outcome.guardrails;
+        if (std::ranges::find(known, fired) == known.end()) known.push_back(fired);
+    }
+}
+
+/// A complete answer, checked.
+Result<std::string> guarded(const GuardPolicy& policy, const std::string& text, CallOutcome& outcome) {
+    TRY_ASSIGN(auto answer, json::parse_object(text));
+    const auto verdict = guard_answer(policy, answer);
+    note_fired(verdict, outcome);
+    return verdict.changed ? json::serialize(answer) : text;
+}
+
 /// One streamed call on its way: the parts of ChatService::stream that share state. Lives in that coroutine's frame.
 struct Relay {
     const Clock& clock;
@@ -55,6 +72,7 @@ struct Relay {
     EventSink sink;
     CallOutcome& outcome;
     SteadyTime began;
+    std::optional<GuardedStream> guards = {};
 
     Task<Result<>> pass(http::SseEvent event, model::Wire wire) {
         if (wire == model::Wire::kOpenAiChat && event.data != "[DONE]") {
@@ -62,7 +80,14 @@ struct Relay {
             if (!rewritten) co_return Result<>{};
             event.data = std::move(*rewritten);
         }
-        co_return co_await sink(event, wire);
+        if (!guards) co_return co_await sink(event, wire);
+        CO_TRY_ASSIGN(auto clean, guards->take(event.data));
+        note_fired(guards->verdict(), outcome);
+        for (auto& chunk : clean) {
+            event.data = std::move(chunk);
+            CO_TRY(co_await sink(event, wire));
+        }
+        co_return Result<>{};
     }
 
     Task<Result<>> run(model::UpstreamAnswer& answer) {
@@ -81,8 +106,8 @@ struct Relay {
 }  // namespace
 
 ChatService::ChatService(model::Router& router, model::Dispatcher& dispatcher, trace::SpanStore& spans,
-                         const Clock& clock)
-    : router_(router), dispatcher_(dispatcher), spans_(spans), clock_(clock) {}
+                         const Clock& clock, const Guardrails* guardrails)
+    : router_(router), dispatcher_(dispatcher), spans_(spans), clock_(clock), guardrails_(guardrails) {}
 
 Result<model::ModelInfo> ChatService::find_model(std::string_view id) const {
     for (auto& info : router_.models()) {
@@ -116,9 +141,24 @@ Result<> ChatService::admit(const ModelCall& call, CallOutcome& outcome) const {
     return {};
 }
 
+/// What the model will read is checked, and masked where a rule says so. Then the caller's own bytes, in whatever wire,
+/// are not what may be sent any more.
+Result<> ChatService::guard(ModelCall& call, const GuardPolicy* policy, CallOutcome& outcome) const {
+    if (policy == nullptr || call.chosen_by_us) return {};
+    json::object body = call.request->object;
+    auto verdict = guard_request(*policy, body);
+    if (!verdict) return fail(verdict.error());
+    outcome.guardrails = std::move(verdict->fired);
+    // Answers in another wire cannot be read by output rules, so nothing is passed through untranslated then.
+    if (!verdict->changed && !(policy->guards(true) && call.request->native)) return {};
+    auto request = std::make_shared<model::ModelRequest>();
+    request->object = std::move(body);
+    call.request = std::move(request);
+    return {};
+}
+
 Task<Result<model::Dispatched>> ChatService::open(const ModelCall& call, bool stream, model::AttemptObserver& observer,
                                                   CallOutcome& outcome) {
-    CO_TRY(admit(call, outcome));
     model::UpstreamCall made;
     made.operation = call.operation;
     made.request = call.request;
@@ -138,6 +178,9 @@ Task<Result<model::Dispatched>> ChatService::open(const ModelCall& call, bool st
 Task<Result<ChatService::Answer>> ChatService::complete(ModelCall call, CallOutcome* progress) {
     CallOutcome local;
     CallOutcome& outcome = progress != nullptr ? *progress : local;
+    const auto policy = guardrails_ != nullptr ? guardrails_->policy() : nullptr;
+    CO_TRY(admit(call, outcome));
+    CO_TRY(guard(call, policy.get(), outcome));
     AttemptSpans spans(spans_, clock_, call, false);
     CO_TRY_ASSIGN(auto dispatched, co_await open(call, false, spans, outcome));
 
@@ -146,6 +189,7 @@ Task<Result<ChatService::Answer>> ChatService::complete(ModelCall call, CallOutc
     const auto wire = dispatched.answer->wire();
     account(outcome, facts);
     if (text && wire == model::Wire::kOpenAiChat) text = in_callers_words(*text, outcome.model);
+    if (text && policy != nullptr && policy->guards(true)) text = guarded(*policy, *text, outcome);
     spans.end(outcome, facts, text ? nullptr : &text.error());
     if (!text) {
         dispatched.lease.failed(text.error());
@@ -159,10 +203,14 @@ Task<Result<CallOutcome>> ChatService::stream(ModelCall call, EventSink sink, Ca
     CallOutcome local;
     CallOutcome& outcome = progress != nullptr ? *progress : local;
     const auto began = clock_.steady();
+    const auto policy = guardrails_ != nullptr ? guardrails_->policy() : nullptr;
+    CO_TRY(admit(call, outcome));
+    CO_TRY(guard(call, policy.get(), outcome));
     AttemptSpans spans(spans_, clock_, call, true);
     CO_TRY_ASSIGN(auto dispatched, co_await open(call, true, spans, outcome));
 
     Relay relay{clock_, ChunkRewriter(outcome.model, wants_usage(call.request->object)), std::move(sink), outcome, began};
+    if (policy != nullptr && policy->guards(true)) relay.guards.emplace(policy);
     auto relayed = co_await relay.run(*dispatched.answer);
     spans.end(outcome, dispatched.answer->facts(), relayed ? nullptr : &relayed.error());
     if (!relayed) {

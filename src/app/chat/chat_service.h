@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "app/chat/guardrails.h"
 #include "app/tenancy/tenancy.h"
 #include "base/json.h"
 #include "base/stop.h"
@@ -32,6 +33,7 @@ struct CallOutcome {
     std::string model;             ///< as the caller named it; always a name the router knows
     std::string upstream;
     int attempts = 0;
+    std::vector<std::string> guardrails;  ///< which rules fired, "pii=mask"; shadow rules are not among them
     double upstream_seconds = 0;     ///< until the answer, or the head of the stream, was here
     double first_token_seconds = 0;  ///< streams only; 0 when there was none
 };
@@ -53,14 +55,16 @@ ModelCall make_model_call(model::Operation operation, CallContext context, json:
 /// NativeRequest and was passed through, the events of that wire. An error ends the stream.
 using EventSink = std::function<Task<Result<>>(const http::SseEvent& event, model::Wire wire)>;
 
-/// Model calls for people and programs: may the caller use this model, who answers, relay, account; one client span per
-/// attempt. Thread-safe, holds no state of its own; owned by main. Fails with the router's or the last attempt's error.
+/// Model calls for people and programs, in stages: admit (may the caller use this model) → guard the request → dispatch
+/// (who answers) → guard the answer → relay and account. One client span per attempt. Thread-safe, holds no state of its own; owned by main. Fails with the router's or the last attempt's error.
 ///
 /// `progress`, when given, is written as facts become known and outlives the call: what settles a request whose call
 /// ended in an error reads it there.
 class ChatService {
 public:
-    ChatService(model::Router& router, model::Dispatcher& dispatcher, trace::SpanStore& spans, const Clock& clock);
+    /// `guardrails` may be null: none.
+    ChatService(model::Router& router, model::Dispatcher& dispatcher, trace::SpanStore& spans, const Clock& clock,
+                const Guardrails* guardrails = nullptr);
 
     struct Answer {
         std::string body;  ///< complete JSON in `wire`; OpenAI's has `model` as the caller named it
@@ -94,6 +98,7 @@ public:
 
 private:
     Result<> admit(const ModelCall& call, CallOutcome& outcome) const;
+    Result<> guard(ModelCall& call, const GuardPolicy* policy, CallOutcome& outcome) const;
     Task<Result<model::Dispatched>> open(const ModelCall& call, bool stream, model::AttemptObserver& observer,
                                          CallOutcome& outcome);
 
@@ -101,6 +106,7 @@ private:
     model::Dispatcher& dispatcher_;
     trace::SpanStore& spans_;
     const Clock& clock_;
+    const Guardrails* guardrails_;
 };
 
 }  // namespace atrium::app

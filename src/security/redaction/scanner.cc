@@ -20,6 +20,7 @@ bool is_word(char c) {
 struct Search {
     std::unique_ptr<re2::RE2> expression;
     std::string_view kind;
+    std::size_t rule = 0;
     bool (*is_valid)(std::string_view) = nullptr;
     bool stands_alone = false;
 
@@ -60,6 +61,44 @@ Result<std::string> keyword_expression(const std::vector<std::string>& keywords)
     return all;
 }
 
+Result<const Entity*> known_entity(const std::string& name) {
+    const Entity* entity = find_entity(name);
+    if (entity != nullptr) return entity;
+    std::vector<std::string_view> names;
+    for (const auto& known : entities()) names.push_back(known.name);
+    const auto near = text::closest(name, names);
+    return fail(invalid_argument(
+        fmt::format("unknown entity '{}'{}", name, near ? fmt::format(", did you mean '{}'?", *near) : "")));
+}
+
+Result<> add_searches(const Patterns& patterns, std::size_t rule, std::vector<Search>& searches) {
+    const auto before = searches.size();
+    for (const auto& name : patterns.entities) {
+        TRY_ASSIGN(const Entity* entity, known_entity(name));
+        TRY_ASSIGN(auto expression, compile_one(std::string(entity->expression), true));
+        searches.push_back({std::move(expression), entity->name, rule, entity->is_valid, entity->stands_alone});
+    }
+    if (!patterns.keywords.empty()) {
+        TRY_ASSIGN(const auto words, keyword_expression(patterns.keywords));
+        TRY_ASSIGN(auto expression, compile_one(words, false));
+        searches.push_back({std::move(expression), "keyword", rule});
+    }
+    if (!patterns.expression.empty()) {
+        if (patterns.expression.size() > Scanner::kMaxExpression) {
+            return fail(
+                invalid_argument(fmt::format("the expression is longer than {} bytes", Scanner::kMaxExpression)));
+        }
+        TRY_ASSIGN(auto expression, compile_one(patterns.expression, true));
+        searches.push_back({std::move(expression), "expression", rule});
+    }
+    if (searches.size() == before) return fail(invalid_argument("needs entities, keywords or an expression"));
+    return {};
+}
+
+bool comes_first(const Finding& a, const Finding& b) {
+    return a.begin != b.begin ? a.begin < b.begin : a.end > b.end;
+}
+
 }  // namespace
 
 struct Scanner::State {
@@ -74,7 +113,7 @@ struct Scanner::State {
             const auto begin = static_cast<std::size_t>(match.data() - text.data());
             const std::size_t end = begin + std::min(match.size(), kReach);
             if (search.accepts(text, begin, end)) {
-                findings.push_back({begin, end, search.kind});
+                findings.push_back({begin, end, search.kind, search.rule});
                 at = end;
             } else {
                 // What was refused as a whole may hold a smaller one that stands alone.
@@ -87,44 +126,22 @@ struct Scanner::State {
 Scanner::Scanner(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Scanner::~Scanner() = default;
 
-Result<std::shared_ptr<const Scanner>> Scanner::compile(const Patterns& patterns) {
+Result<std::shared_ptr<const Scanner>> Scanner::compile(const std::vector<Patterns>& rules) {
     auto state = std::make_unique<State>();
-    for (const auto& name : patterns.entities) {
-        const Entity* entity = find_entity(name);
-        if (entity == nullptr) {
-            std::vector<std::string_view> names;
-            for (const auto& known : entities()) names.push_back(known.name);
-            const auto near = text::closest(name, names);
-            return fail(invalid_argument(fmt::format("unknown entity '{}'{}", name,
-                                                     near ? fmt::format(", did you mean '{}'?", *near) : "")));
-        }
-        TRY_ASSIGN(auto expression, compile_one(std::string(entity->expression), true));
-        state->searches.push_back({std::move(expression), entity->name, entity->is_valid, entity->stands_alone});
-    }
-    if (!patterns.keywords.empty()) {
-        TRY_ASSIGN(const auto words, keyword_expression(patterns.keywords));
-        TRY_ASSIGN(auto expression, compile_one(words, false));
-        state->searches.push_back({std::move(expression), "keyword"});
-    }
-    if (!patterns.expression.empty()) {
-        if (patterns.expression.size() > kMaxExpression)
-            return fail(invalid_argument(fmt::format("the expression is longer than {} bytes", kMaxExpression)));
-        TRY_ASSIGN(auto expression, compile_one(patterns.expression, true));
-        state->searches.push_back({std::move(expression), "expression"});
-    }
-    if (state->searches.empty()) return fail(invalid_argument("needs entities, keywords or an expression"));
+    for (std::size_t i = 0; i < rules.size(); ++i) TRY(add_searches(rules[i], i, state->searches));
     return std::shared_ptr<const Scanner>(new Scanner(std::move(state)));
 }
 
 std::vector<Finding> Scanner::find(std::string_view text) const {
     std::vector<Finding> all;
     for (const auto& search : state_->searches) state_->find_all(search, text, all);
-    std::ranges::sort(all, [](const Finding& a, const Finding& b) {
-        return a.begin != b.begin ? a.begin < b.begin : a.end > b.end;
-    });
+    std::ranges::sort(all, comes_first);
     std::vector<Finding> chosen;
     for (const auto& finding : all) {
-        if (chosen.empty() || finding.begin >= chosen.back().end) chosen.push_back(finding);
+        const auto hidden = [&](const Finding& other) {
+            return other.rule == finding.rule && other.end > finding.begin;
+        };
+        if (std::ranges::none_of(chosen, hidden)) chosen.push_back(finding);
     }
     return chosen;
 }
@@ -133,6 +150,10 @@ std::string masked(std::string_view text, const std::vector<Finding>& findings, 
     std::string out;
     std::size_t at = 0;
     for (const auto& finding : findings) {
+        if (finding.begin < at) {
+            at = std::max(at, finding.end);
+            continue;
+        }
         out += text.substr(at, finding.begin - at);
         if (replacement.empty()) {
             out += '<';

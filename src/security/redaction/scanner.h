@@ -21,6 +21,7 @@ struct Finding {
     std::size_t begin = 0;
     std::size_t end = 0;
     std::string_view kind;  ///< the entity's name, "keyword" or "expression"
+    std::size_t rule = 0;   ///< index of the Patterns that found it
 };
 
 /// Finds patterns in texts, in time linear in the text (RE2). Immutable, any thread.
@@ -28,11 +29,11 @@ class Scanner {
 public:
     /// kInvalidArgument for unknown entities, expressions that do not compile, are too large or match nothing at all,
     /// and for rules that look for nothing.
-    static Result<std::shared_ptr<const Scanner>> compile(const Patterns& patterns);
+    static Result<std::shared_ptr<const Scanner>> compile(const std::vector<Patterns>& rules);
     ~Scanner();
 
-    /// Without overlaps, in order; of two that overlap the earlier, then the longer one. Findings longer than kReach
-    /// are cut there.
+    /// In order of their beginning. Findings of one rule do not overlap: of two the earlier, then the longer one stays;
+    /// those of different rules may. Findings longer than kReach are cut there.
     std::vector<Finding> find(std::string_view text) const;
 
     /// No finding is longer than this; also what a stream holds back.
@@ -46,7 +47,8 @@ private:
     std::unique_ptr<State> state_;
 };
 
-/// The text with every finding replaced by "<KIND>" (or `replacement`, when it is not empty).
+/// The text with every finding replaced by "<KIND>" (or `replacement`, when it is not empty); what overlaps is replaced
+/// as one, under the name of the first.
 std::string masked(std::string_view text, const std::vector<Finding>& findings, std::string_view replacement = {});
 
 }  // namespace atrium::redaction

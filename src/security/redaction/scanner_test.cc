@@ -9,7 +9,7 @@ namespace {
 using ::testing::HasSubstr;
 
 std::string mask(const Patterns& patterns, std::string_view text, std::string_view replacement = {}) {
-    const auto scanner = Scanner::compile(patterns);
+    const auto scanner = Scanner::compile({patterns});
     if (!scanner) return "error: " + scanner.error().message();
     return masked(text, (*scanner)->find(text), replacement);
 }
@@ -40,6 +40,15 @@ TEST(Scanner, OverlapsGoToTheEarlierThenTheLonger) {
     EXPECT_EQ(mask({{}, {"secret plan", "plan B"}, "secret plan B now"}, "the secret plan B now"), "the <EXPRESSION>");
 }
 
+TEST(Scanner, RulesSeeTheSamePlaceEachForItself) {
+    const auto scanner = Scanner::compile({{{}, {"falcon plan"}, {}}, {{}, {"plan"}, {}}}).value();
+    const auto findings = scanner->find("the falcon plan");
+    ASSERT_EQ(findings.size(), 2u);
+    EXPECT_EQ(findings[0].rule, 0u);
+    EXPECT_EQ(findings[1].rule, 1u);
+    EXPECT_EQ(masked("the falcon plan!", findings), "the <KEYWORD>!");
+}
+
 TEST(Scanner, RefusesWhatCannotWork) {
     EXPECT_THAT(mask({{"emial"}, {}, {}}, ""), HasSubstr("did you mean 'email'?"));
     EXPECT_THAT(mask({{}, {}, "(unclosed"}, ""), HasSubstr("not valid"));
@@ -50,7 +59,7 @@ TEST(Scanner, RefusesWhatCannotWork) {
 }
 
 TEST(Scanner, IsNotImpressedByHostileText) {
-    const auto scanner = Scanner::compile({{"email", "phone", "bank_card", "iban"}, {}, "(a+)+$"}).value();
+    const auto scanner = Scanner::compile({{{"email", "phone", "bank_card", "iban"}, {}, "(a+)+$"}}).value();
     EXPECT_TRUE(scanner->find(std::string(200'000, 'a') + "!").empty());
     EXPECT_TRUE(scanner->find(std::string("\xff\xfe\x00@", 4)).empty());
 }

@@ -28,8 +28,9 @@ StreamFilter::Piece StreamFilter::feed(std::string_view text) {
     auto findings = find_in_held();
     // Nothing that begins before this point can still grow or appear.
     std::size_t upto = held_.size() - Scanner::kReach;
-    for (const auto& finding : findings) {
-        if (finding.begin < upto && finding.end > upto) upto = finding.begin;
+    // From the last to the first: what lies across the point moves it, perhaps into an earlier one of another rule.
+    for (auto finding = findings.rbegin(); finding != findings.rend(); ++finding) {
+        if (finding->begin < upto && finding->end > upto) upto = finding->begin;
     }
     while (upto > 0 && continues_character(held_[upto])) --upto;
     return release(upto, std::move(findings));

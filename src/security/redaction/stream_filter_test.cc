@@ -6,7 +6,7 @@ namespace atrium::redaction {
 namespace {
 
 std::string through(const Patterns& patterns, std::string_view text, std::size_t piece) {
-    StreamFilter filter(Scanner::compile(patterns).value());
+    StreamFilter filter(Scanner::compile({patterns}).value());
     std::string out;
     for (std::size_t at = 0; at < text.size(); at += piece) {
         const auto released = filter.feed(text.substr(at, piece));
@@ -22,7 +22,7 @@ TEST(StreamFilter, GivesTheSameAsTheWholeTextHoweverItIsCut) {
     for (int i = 0; i < 40; ++i) {
         text += "第" + std::to_string(i) + "段：联系 li.na@example.com 或 13912345678，身份证 11010519491231002X。公司机密，勿外传。";
     }
-    const auto scanner = Scanner::compile(pii).value();
+    const auto scanner = Scanner::compile({pii}).value();
     const auto whole = masked(text, scanner->find(text));
     EXPECT_EQ(whole.find("13912345678"), std::string::npos);
     for (const std::size_t piece : {1u, 2u, 3u, 7u, 64u, 255u, 256u, 257u, 5000u})
@@ -30,7 +30,7 @@ TEST(StreamFilter, GivesTheSameAsTheWholeTextHoweverItIsCut) {
 }
 
 TEST(StreamFilter, NeverReleasesTheBeginningOfAFinding) {
-    StreamFilter filter(Scanner::compile({{"cn_id_card"}, {}, {}}).value());
+    StreamFilter filter(Scanner::compile({{{"cn_id_card"}, {}, {}}}).value());
     const std::string before(300, 'x');
     std::string released = filter.feed(before + " 110105194912").text;
     EXPECT_EQ(released.find("1101"), std::string::npos);
