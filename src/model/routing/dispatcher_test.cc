@@ -208,6 +208,7 @@ TEST_F(DispatcherTest, ALongRetryAfterIsTheCallersToWait) {
     const auto resting = ask().error();
     EXPECT_EQ(resting.code(), Code::kResourceExhausted);
     EXPECT_GT(resting.retry_after(), std::chrono::seconds(50));
+    EXPECT_THAT(resting.message(), HasSubstr("'m'"));
     EXPECT_EQ(a->calls.size(), 1u) << "it asked for rest";
 }
 

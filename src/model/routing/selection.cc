@@ -11,6 +11,7 @@ namespace atrium::model::internal {
 namespace {
 
 using Refusal = DeploymentState::Refusal;
+using std::chrono::milliseconds;
 
 // Nobody knows how long the answer gets; the order of prices rarely depends on it.
 constexpr double kExpectedCompletionTokens = 500;
@@ -151,23 +152,20 @@ Error Selection::why_not(std::int64_t now, const std::string& name) const {
         if (refusal != Refusal::kFull) back = std::min(back, member.state->back_in(now));
     });
     if (members == 0) reason = "none of its targets exists";
+    const milliseconds wait(back < std::numeric_limits<std::int64_t>::max() ? back : 0);
     if (limited) {
-        auto busy = resource_exhausted(fmt::format("The model '{}' has no free capacity. Please retry shortly.", name))
-                        .with_reason("upstream_busy");
-        if (back < std::numeric_limits<std::int64_t>::max())
-            busy = std::move(busy).with_retry_after(std::chrono::milliseconds(back));
-        return busy;
+        return resource_exhausted(fmt::format("The model '{}' has no free capacity. Please retry shortly.", name))
+            .with_reason("upstream_busy")
+            .with_retry_after(wait);
     }
     if (reason) {
         return unavailable(fmt::format("The model '{}' is not ready{}{}. Please retry shortly.", name,
                                        reason->empty() ? "" : ": ", *reason))
             .with_reason("model_not_ready");
     }
-    auto down = unavailable(fmt::format("The model '{}' is not available right now, please retry.", name))
-                    .with_reason("upstream_unavailable");
-    if (back < std::numeric_limits<std::int64_t>::max())
-        down = std::move(down).with_retry_after(std::chrono::milliseconds(back));
-    return down;
+    return unavailable(fmt::format("The model '{}' is not available right now, please retry.", name))
+        .with_reason("upstream_unavailable")
+        .with_retry_after(wait);
 }
 
 std::optional<std::chrono::milliseconds> Selection::rest(std::int64_t now) const {

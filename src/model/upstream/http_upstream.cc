@@ -81,10 +81,8 @@ Task<Result<std::unique_ptr<UpstreamAnswer>>> HttpUpstream::call(UpstreamCall ca
             auto body = co_await response->read_all(kMaxErrorBody);
             Error error = dialect_.decode_error(options_.name, status, response->headers(),
                                                 body ? std::string_view(*body) : std::string_view());
-            if (error.retry_after().count() == 0) {
-                error = std::move(error).with_retry_after(read_retry_after(response->headers()));
-            }
-            co_return fail(std::move(error));
+            if (error.retry_after().count() > 0) co_return fail(std::move(error));
+            co_return fail(std::move(error).with_retry_after(read_retry_after(response->headers())));
         }
     }
     co_return read_answer(dialect_, options_.name, std::move(call), std::move(response), std::move(stop), own);

@@ -120,14 +120,18 @@ TEST(HttpUpstream, SendsTheCallersBytesWithWhatHasToChange) {
 }
 
 TEST(HttpUpstream, AnErrorAnswerIsAnError) {
-    ScriptedServer server(http::Response::json(
-        429, R"({"error":{"message":"slow down","type":"requests","param":null,"code":"rate_limit_exceeded"}})"));
+    auto limited = http::Response::json(
+        429, R"({"error":{"message":"slow down","type":"requests","param":null,"code":"rate_limit_exceeded"}})");
+    limited.headers.add("Retry-After", "2");
+    limited.headers.add("retry-after-ms", "1500");
+    ScriptedServer server(std::move(limited));
     http::Client client;
     auto upstream = make_upstream(client, {.name = "hosted", .base_url = server.url()}).value();
     const auto answer = run_blocking(ask(*upstream, plain_call()));
     ASSERT_FALSE(answer);
     EXPECT_EQ(answer.error().code(), Code::kResourceExhausted);
     EXPECT_EQ(answer.error().message(), "slow down");
+    EXPECT_EQ(answer.error().retry_after().count(), 1500);
 }
 
 TEST(HttpUpstream, NobodyListeningIsUnavailable) {
