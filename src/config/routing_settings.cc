@@ -213,8 +213,8 @@ AliasSettings take_alias(const Document::Item& item, std::vector<std::string>& p
     Fields fields(item, nullptr, problems);
     AliasSettings alias;
     alias.name = fields.text("name");
-    if (fields.has("name") && !is_tame(alias.name, 128, ":/")) {
-        fields.problem("name", "must be 1 to 128 letters, digits, '-', '_', '.', ':' or '/'");
+    if (fields.has("name") && !is_tame(alias.name, 128, ":")) {
+        fields.problem("name", "must be 1 to 128 letters, digits, '-', '_', '.' or ':'");
     }
     alias.strategy = fields.text("strategy", "weighted");
     if (std::ranges::find(alias_strategies(), alias.strategy) == alias_strategies().end()) {
