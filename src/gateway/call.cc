@@ -27,6 +27,11 @@ const std::string& Call::path(std::string_view name) const {
     return found->second;
 }
 
+const std::string* Call::path_if(std::string_view name) const {
+    const auto found = path_parameters_.find(std::string(name));
+    return found == path_parameters_.end() ? nullptr : &found->second;
+}
+
 Result<std::int64_t> Call::query_int(std::string_view name, std::int64_t fallback, std::int64_t min,
                                      std::int64_t max) const {
     const auto text = query(name);

@@ -37,7 +37,7 @@ Gateway::Gateway(Dependencies dependencies) : state_(std::make_unique<State>(std
     add_model_routes(routes, parts.chat);
     add_chat_routes(routes, parts.chat);
     add_embedding_routes(routes, parts.chat);
-    add_admin_routes(routes, parts.tenancy);
+    add_admin_routes(routes, parts.tenancy, parts.chat, parts.limits);
     add_usage_routes(routes, parts.usage, parts.clock);
     add_operations_routes(routes, {.chat = parts.chat,
                                    .tenancy = parts.tenancy,

@@ -48,6 +48,7 @@ public:
         std::vector<sql::Migration> migrations;
         for (const auto& migration : app::tenancy_migrations()) migrations.push_back(migration);
         for (const auto& migration : app::usage_migrations()) migrations.push_back(migration);
+        for (const auto& migration : app::audit_migrations()) migrations.push_back(migration);
         EXPECT_TRUE(database->migrate(migrations));
         EXPECT_TRUE(tenancy.bootstrap(kAdmin));
         user_key = make_key(std::string(app::Tenancy::kDefaultProject));

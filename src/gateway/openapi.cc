@@ -75,6 +75,9 @@ json::object operation(const RouteSpec& route, const std::string& path) {
     described["responses"] = std::move(responses);
     if (route.access == Access::kPublic) described["security"] = json::array{};
     if (route.access == Access::kAdmin) described["x-atrium-access"] = "admin";
+    if (route.access == Access::kOrganisation) described["x-atrium-access"] = "organization";
+    if (route.access == Access::kProject) described["x-atrium-access"] = "project";
+    if (route.scope) described["x-atrium-scope"] = app::scope_name(*route.scope);
     return described;
 }
 

@@ -93,7 +93,7 @@ Task<Result<>> Pipeline::pass(Passage& passage) const {
             trace::Span(&parts_.spans, parts_.clock,
                         fmt::format("{} {}", http::method_name(head.method), route.pattern), "server", passage.trace);
         passage.span.set_project(passage.principal.project);
-        CO_TRY(authorize(passage.principal, route.access));
+        CO_TRY(authorize(passage.principal, passage.match));
 
         auto decision = parts_.admission.admit(passage.principal);
         for (auto& [name, value] : decision.headers) passage.exchange.add_response_header(name, std::move(value));

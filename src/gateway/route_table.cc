@@ -67,9 +67,34 @@ bool is_api_path(std::string_view path) {
     });
 }
 
+/// The scope of routes that do not name one.
+std::optional<app::Scope> usual_scope(const RouteSpec& route) {
+    struct Row {
+        std::string_view tag;
+        app::Scope scope;
+    };
+    static constexpr std::array<Row, 9> kByTag{{{"models", app::Scope::kModelsRead},
+                                                {"files", app::Scope::kFiles},
+                                                {"uploads", app::Scope::kFiles},
+                                                {"vector stores", app::Scope::kVectorStores},
+                                                {"vector_stores", app::Scope::kVectorStores},
+                                                {"knowledge", app::Scope::kVectorStores},
+                                                {"batches", app::Scope::kBatches},
+                                                {"administration", app::Scope::kUsageRead},
+                                                {"usage", app::Scope::kUsageRead}}};
+    if (route.access == Access::kPublic) return std::nullopt;
+    if (route.access != Access::kKey) {
+        return route.method == http::Method::kGet ? app::Scope::kAdminRead : app::Scope::kAdminWrite;
+    }
+    if (route.tag == "operations") return std::nullopt;
+    const auto* row = std::find_if(kByTag.begin(), kByTag.end(), [&](const Row& r) { return r.tag == route.tag; });
+    return row == kByTag.end() ? app::Scope::kInference : row->scope;
+}
+
 }  // namespace
 
 void RouteTable::add(RouteSpec route) {
+    if (!route.scope) route.scope = usual_scope(route);
     for (const auto& known : routes_) CHECK(known.method != route.method || known.pattern != route.pattern);
     CHECK(route.pattern.starts_with('/') && route.handler);
     std::vector<std::string> segments;

@@ -16,7 +16,13 @@
 namespace atrium::gateway {
 
 /// Who may use a route. Everything that is not kPublic needs a key; the list of public routes is short and tested.
-enum class Access { kPublic, kKey, kAdmin };
+enum class Access {
+    kPublic,
+    kKey,           ///< any key with the route's scope
+    kProject,       ///< an administrator of the project {project_id} of the path, or of its organization
+    kOrganisation,  ///< an administrator of an organization; sees its own one
+    kAdmin,         ///< who operates the installation: an administrator of the first organization
+};
 
 /// In whose words errors are told.
 enum class Dialect { kOpenAi, kAtrium };
@@ -37,7 +43,12 @@ public:
     const app::Principal& principal() const { return context_.principal; }
     /// "{file_id}" of the pattern, percent-decoded.
     const std::string& path(std::string_view name) const;
+    /// Likewise; nullptr when the pattern has none of that name.
+    const std::string* path_if(std::string_view name) const;
     std::optional<std::string> query(std::string_view name) const { return exchange_.head().query_value(name); }
+    const std::string& raw_query() const { return exchange_.head().query; }
+    /// "127.0.0.1:50312", or "unix".
+    const std::string& peer() const { return exchange_.head().peer; }
     /// An integer of the query ("limit"), within [min, max]; kInvalidArgument that names the parameter and its range.
     Result<std::int64_t> query_int(std::string_view name, std::int64_t fallback, std::int64_t min,
                                    std::int64_t max) const;
@@ -89,6 +100,9 @@ struct RouteSpec {
     std::string pattern;
     Access access = Access::kKey;
     Dialect dialect = Dialect::kOpenAi;
+    /// What the key must be allowed to do. Left empty, RouteTable::add fills it in: admin.read or admin.write for
+    /// administration, else by tag; routes tagged "operations" stay without.
+    std::optional<app::Scope> scope = {};
     std::string tag;      ///< groups routes in the API description: "chat", "files"
     std::string summary;  ///< one line, for /atrium/openapi.json
     RouteHandler handler;
@@ -102,6 +116,9 @@ class RouteTable {
 public:
     /// Two routes for one method and pattern are a defect (CHECK).
     void add(RouteSpec route);
+
+    /// Keeps what handlers refer to until the table goes.
+    void keep(std::shared_ptr<const void> owned) { kept_.push_back(std::move(owned)); }
 
     /// Answers GETs that no route knows and that lie outside the API's prefixes (/v1, /v2, /api, /atrium, /mcp, /otlp):
     /// the console. Public; not part of the API description.
@@ -121,6 +138,7 @@ private:
     std::vector<RouteSpec> routes_;
     std::vector<std::vector<std::string>> segments_;  // of each route's pattern
     std::optional<RouteSpec> fallback_;
+    std::vector<std::shared_ptr<const void>> kept_;
 };
 
 }  // namespace atrium::gateway

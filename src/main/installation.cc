@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <ranges>
 
+#include "app/governance/audit_log.h"
 #include "app/knowledge/schema.h"
 #include "app/tenancy/migrations.h"
 #include "data/files/local_blob_store.h"
@@ -26,7 +27,7 @@ constexpr std::chrono::milliseconds kReadinessPoll{50};
 
 std::vector<sql::Migration> all_migrations() {
     std::vector<sql::Migration> all;
-    for (const auto& part : {app::tenancy_migrations(), app::usage_migrations(), app::knowledge_migrations()}) {
+    for (const auto& part : {app::tenancy_migrations(), app::usage_migrations(), app::knowledge_migrations(), app::audit_migrations()}) {
         all.insert(all.end(), part.begin(), part.end());
     }
     std::ranges::sort(all, {}, &sql::Migration::number);
@@ -169,6 +170,7 @@ Result<> Installation::start() {
     tasks_ = std::make_unique<TaskGroup>(runtime_.context(0));
     TRY(start_models());
     tasks_->spawn(watch_engines(tasks_->token()));
+    tasks_->spawn(tenancy_->run(tasks_->token()));
     tasks_->spawn(usage_->run(tasks_->token()));
     return knowledge_->start(runtime_.context(0));
 }

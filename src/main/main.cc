@@ -44,6 +44,7 @@ struct Arguments {
     std::vector<std::string> words;
     int limit = 5;
     int max_tokens = 0;
+    int grace_seconds = 0;
     bool admin = false;
     bool defaults = false;
 };
@@ -119,6 +120,16 @@ void add_management_verbs(CLI::App& app, Arguments& a, Action& chosen) {
     create->add_option("name", a.name)->required();
     create->add_flag("--admin", a.admin, "may manage projects and keys");
     verb(*keys, chosen, "revoke", "", [](Arguments& x) { return cli::keys_revoke(x.common, x.project, x.name); })->add_option("id", a.name)->required();
+
+    auto* rotate = verb(*keys, chosen, "rotate", "", [](Arguments& x) { return cli::keys_rotate(x.common, x.name, x.grace_seconds); });
+    rotate->add_option("id", a.name)->required();
+    rotate->add_option("--grace", a.grace_seconds, "seconds for which the old secret works too")->check(CLI::Range(0, 2'592'000));
+
+    CLI::App* audit = app.add_subcommand("audit", std::string(tr("the log of administrative changes", "管理操作审计日志")))->require_subcommand(1);
+    verb(*audit, chosen, "verify", std::string(tr("whether it is whole", "校验完整性")), [](Arguments& x) { return cli::audit_verify(x.common, x.name); })
+        ->add_option("--file", a.name, "an exported file instead of the server");
+    verb(*audit, chosen, "export", std::string(tr("all records with their hashes, one JSON object per line", "导出全部记录及哈希,每行一个 JSON")),
+         [](Arguments& x) { return cli::audit_export(x.common); });
 
     CLI::App* projects = app.add_subcommand("projects", std::string(tr("projects", "项目")))->require_subcommand(1);
     verb(*projects, chosen, "list", "", [](Arguments& x) { return cli::projects_list(x.common); });

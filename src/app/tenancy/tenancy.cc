@@ -2,234 +2,182 @@
 
 #include <fmt/format.h>
 
-#include <mutex>
-#include <unordered_map>
-
+#include "app/tenancy/internal/key_ring.h"
+#include "app/tenancy/internal/rows.h"
+#include "app/tenancy/key_service.h"
+#include "app/tenancy/project_service.h"
 #include "base/id.h"
-#include "base/text.h"
-#include "security/crypto/crypto.h"
+#include "observability/log/log.h"
 #include "security/tokens/api_key.h"
 
 namespace atrium::app {
 namespace {
 
-constexpr std::size_t kMaxNameBytes = 200;
+constexpr std::chrono::milliseconds kPoll{500};
+constexpr int kPollsPerFlush = 10;
+constexpr std::size_t kFlushBatch = 500;
+constexpr int kEverything = 100'000;
 
-/// The immutable view the request path reads: SHA-256 (hex) of each live key → who it is.
-using Snapshot = std::unordered_map<std::string, Principal>;
-
-Result<std::string> checked_name(std::string_view name) {
-    const auto trimmed = text::trim(name);
-    if (trimmed.empty()) return fail(invalid_argument("name must not be empty").with_field("name"));
-    if (trimmed.size() > kMaxNameBytes) {
-        return fail(
-            invalid_argument(fmt::format("name must be at most {} bytes long", kMaxNameBytes)).with_field("name"));
-    }
-    for (const char c : trimmed) {
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-            return fail(invalid_argument("name must not contain control characters").with_field("name"));
-        }
-    }
-    return std::string(trimmed);
-}
-
-Project read_project(const sql::Row& row) {
-    return {row.text("id"), row.text("name"), row.integer("created_at") / 1000};
-}
-
-ApiKey read_key(const sql::Row& row) {
-    return {row.text("id"),
-            row.text("name"),
-            row.text("project_id"),
-            row.text("redacted"),
-            row.integer("is_admin") != 0,
-            row.integer("created_at") / 1000};
-}
-
-Result<> require_project(sql::Session& session, const std::string& project) {
-    TRY_ASSIGN(auto found, session.query_one("SELECT id FROM projects WHERE id = :id", {{"id", project}}));
-    if (!found) {
-        return fail(not_found(fmt::format("There is no project '{}'.", text::shorten(project, 64)))
-                        .with_reason("project_not_found"));
-    }
-    return {};
-}
-
-Result<std::int64_t> live_admin_keys(sql::Session& session) {
-    TRY_ASSIGN(auto row,
-               session.query_one("SELECT COUNT(*) AS n FROM api_keys WHERE is_admin = 1 AND revoked_at IS NULL"));
-    return row ? row->integer("n") : 0;
-}
-
-Result<> insert_project(sql::Session& session, const Project& project, std::int64_t now) {
-    TRY(session.execute("INSERT INTO projects (id, name, created_at) VALUES (:id, :name, :now)",
-                        {{"id", project.id}, {"name", project.name}, {"now", now}}));
-    return {};
-}
-
-Result<> insert_key(sql::Session& session, const ApiKey& key, const std::string& hash, std::int64_t now) {
+Result<> insert_first_key(sql::Session& session, const std::string& secret, std::int64_t now) {
     TRY(
-        session.execute("INSERT INTO api_keys (id, project_id, name, hash, redacted, is_admin, created_at) "
-                        "VALUES (:id, :project, :name, :hash, :redacted, :admin, :now)",
-                        {{"id", key.id},
-                         {"project", key.project},
-                         {"name", key.name},
-                         {"hash", hash},
-                         {"redacted", key.redacted},
-                         {"admin", key.admin},
-                         {"now", now}}));
+        session.execute("INSERT INTO api_keys (id, project_id, name, hash, redacted, is_admin, created_at, scopes) "
+                        "VALUES (:id, :project, 'first admin key', :hash, :redacted, 1, :now, :scopes)",
+                        {{"id", new_id("key_")},
+                         {"project", Tenancy::kDefaultProject},
+                         {"hash", tokens::api_key_hash(secret)},
+                         {"redacted", tokens::redacted_api_key(secret)},
+                         {"now", now},
+                         {"scopes", ScopeSet::all().text()}}));
     return {};
 }
 
-Principal principal_of(const ApiKey& key) {
-    Principal principal{key.project, key.id, key.name, key.admin, std::string(Tenancy::kDefaultOrganisation),
-                        key.admin};
-    if (key.admin) principal.scopes = ScopeSet::all();
-    auto policy = std::make_shared<KeyPolicy>();
-    policy->subjects = {{SubjectKind::kKey, key.id, {}, {}},
-                        {SubjectKind::kProject, key.project, {}, {}},
-                        {SubjectKind::kOrganisation, principal.organisation, {}, {}}};
-    principal.policy = std::move(policy);
-    return principal;
+Result<internal::KeySnapshot> prepare(sql::Session& session, const std::string& secret, std::int64_t now) {
+    TRY(session.execute(
+        "INSERT INTO projects (id, name, created_at) VALUES (:id, 'Default', :now) ON CONFLICT DO NOTHING",
+        {{"id", Tenancy::kDefaultProject}, {"now", now}}));
+    const auto exists = internal::require_admin_key(session, std::string(Tenancy::kDefaultOrganisation), now);
+    if (!exists && exists.error().reason() != "last_admin_key") return fail(exists.error());
+    if (!exists && !secret.empty()) TRY(insert_first_key(session, secret, now));
+    return internal::load_snapshot(session);
 }
 
 }  // namespace
 
-struct Tenancy::State {
-    State(sql::Database& d, const Clock& c) : database(d), clock(c) {}
+Principal Administrator::installation() {
+    Principal principal;
+    principal.project = Tenancy::kDefaultProject;
+    principal.organisation = Tenancy::kDefaultOrganisation;
+    principal.admin = principal.organisation_admin = true;
+    principal.scopes = ScopeSet::all();
+    return principal;
+}
 
-    sql::Database& database;
-    const Clock& clock;
-    std::atomic<std::shared_ptr<const Snapshot>> snapshot{std::make_shared<const Snapshot>()};
-    /// Changes are applied as differences under this lock, so that two administrators at once lose nothing.
-    std::mutex writers;
-
-    template <class Change>
-    void change(Change apply) {
-        std::scoped_lock lock(writers);
-        auto next = std::make_shared<Snapshot>(*snapshot.load());
-        apply(*next);
-        snapshot.store(std::move(next));
+Result<> Change::record(AuditEvent event) const {
+    const Principal& who = by.principal;
+    AuditActor actor{who.organisation,       who.key_id,    who.key_name, who.user_id, {},
+                     who.service_account_id, by.request_id, by.ip};
+    if (!who.user_id.empty()) {
+        TRY_ASSIGN(const auto row, session.query_one("SELECT email FROM users WHERE id = :id", {{"id", who.user_id}}));
+        if (row) actor.user_email = row->text("email");
     }
+    return log.append(session, actor, event);
+}
+
+struct Tenancy::State {
+    internal::KeyRing ring;
 };
 
-Tenancy::Tenancy(sql::Database& database, const Clock& clock) : state_(std::make_unique<State>(database, clock)) {}
+Tenancy::Tenancy(sql::Database& database, const Clock& clock)
+    : database_(database), clock_(clock), audit_(database, clock), state_(std::make_unique<State>()) {}
 Tenancy::~Tenancy() = default;
 
 Result<> Tenancy::bootstrap(std::string_view admin_key) {
-    const std::int64_t now = unix_millis(state_->clock.system());
+    const std::int64_t now = unix_millis(clock_.system());
     const std::string secret(admin_key);
-    auto loaded = state_->database.write_now<Snapshot>([&](sql::Session& session) -> Result<Snapshot> {
-        const std::string project(kDefaultProject);
-        TRY_ASSIGN(auto existing, session.query_one("SELECT id FROM projects WHERE id = :id", {{"id", project}}));
-        if (!existing) TRY(insert_project(session, {project, "Default", 0}, now));
-        TRY_ASSIGN(const auto admins, live_admin_keys(session));
-        if (admins == 0 && !secret.empty()) {
-            const ApiKey key{new_id("key_"), "first admin key", project, tokens::redacted_api_key(secret), true, 0};
-            TRY(insert_key(session, key, tokens::api_key_hash(secret), now));
-        }
-        TRY_ASSIGN(auto rows, session.query("SELECT * FROM api_keys WHERE revoked_at IS NULL"));
-        Snapshot snapshot;
-        for (const auto& row : rows) snapshot.emplace(row.text("hash"), principal_of(read_key(row)));
-        return snapshot;
-    });
-    TRY(loaded);
-    state_->change([&](Snapshot& snapshot) { snapshot = std::move(*loaded); });
+    TRY_ASSIGN(auto snapshot, database_.write_now<internal::KeySnapshot>(
+                                  [&](sql::Session& session) { return prepare(session, secret, now); }));
+    state_->ring.publish(std::move(snapshot));
     return {};
 }
 
 Result<bool> Tenancy::has_admin_key() {
-    TRY_ASSIGN(const auto count, state_->database.read_now<std::int64_t>(live_admin_keys));
-    return count > 0;
+    const std::int64_t now = unix_millis(clock_.system());
+    return database_.read_now<bool>([&](sql::Session& session) -> Result<bool> {
+        const auto exists = internal::require_admin_key(session, std::string(kDefaultOrganisation), now);
+        if (!exists && exists.error().reason() != "last_admin_key") return fail(exists.error());
+        return exists.has_value();
+    });
 }
 
 Result<Principal> Tenancy::authenticate(std::string_view api_key) const {
-    const auto hash = tokens::api_key_hash(api_key);
-    const auto snapshot = state_->snapshot.load();
-    const auto found = snapshot->find(hash);
-    // What is compared are SHA-256 sums of 238-bit secrets, so timing says nothing about a key; the comparison in
-    // constant time is the second lock on the same door.
-    if (found == snapshot->end() || !crypto::equal_constant_time(found->first, hash)) {
-        return fail(unauthenticated(fmt::format("Incorrect API key provided: {}. Keys are managed under "
-                                                "/atrium/v1/projects/{{id}}/keys or with 'atrium keys'.",
-                                                tokens::redacted_api_key(api_key)))
-                        .with_reason("invalid_api_key"));
+    return state_->ring.authenticate(api_key, unix_millis(clock_.system()));
+}
+
+// The version's row is every change's first lock: changes of all gateways run one after another, so what one of them
+// has checked still holds when it commits.
+Result<> Tenancy::begin_change(sql::Session& session) {
+    TRY(session.execute("UPDATE tenancy_version SET version = version + 1 WHERE id = 1"));
+    return {};
+}
+
+Task<Result<>> Tenancy::reload() {
+    CO_TRY_ASSIGN(auto snapshot, co_await database_.read<internal::KeySnapshot>(internal::load_snapshot));
+    state_->ring.publish(std::move(snapshot));
+    co_return Result<>{};
+}
+
+Task<Result<bool>> Tenancy::refresh() {
+    CO_TRY_ASSIGN(const auto version, co_await database_.read<std::int64_t>(internal::stored_version));
+    if (version == state_->ring.version()) co_return false;
+    CO_TRY(co_await reload());
+    co_return true;
+}
+
+Task<Result<std::size_t>> Tenancy::flush_activity() {
+    std::size_t written = 0;
+    while (true) {
+        const auto used = state_->ring.take_used(kFlushBatch);
+        if (used.empty()) co_return written;
+        written += used.size();
+        CO_TRY(co_await database_.write<void>([used](sql::Session& session) -> Result<> {
+            for (const auto& [id, at] : used) {
+                TRY(session.execute(
+                    "UPDATE api_keys SET last_used_at = :at WHERE id = :id AND (last_used_at IS NULL OR "
+                    "last_used_at < :at)",
+                    {{"id", id}, {"at", at}}));
+            }
+            return {};
+        }));
     }
-    return found->second;
+}
+
+std::int64_t Tenancy::last_used_at(const std::string& key_id) const {
+    return state_->ring.last_used_ms(key_id) / 1000;
+}
+
+Task<> Tenancy::run(StopToken stop) {
+    bool away = false;
+    for (int turn = 1; !stop.stop_requested(); ++turn) {
+        co_await sleep_for(kPoll, stop);
+        auto looked = co_await refresh();
+        if (!looked && !away) {
+            log::warning("changed keys cannot be read; the known ones stay in force",
+                         {{"error", looked.error().to_string()}});
+        }
+        away = !looked;
+        if (turn % kPollsPerFlush != 0 && !stop.stop_requested()) continue;
+        if (const auto flushed = co_await flush_activity(); !flushed && !away) {
+            log::warning("the times when keys were used are not written", {{"error", flushed.error().to_string()}});
+        }
+    }
 }
 
 Task<Result<Project>> Tenancy::create_project(std::string name) {
-    CO_TRY_ASSIGN(auto checked, checked_name(name));
-    const std::int64_t now = unix_millis(state_->clock.system());
-    Project project{new_id("proj_"), std::move(checked), now / 1000};
-    CO_TRY(co_await state_->database.write<void>(
-        [project, now](sql::Session& session) { return insert_project(session, project, now); }));
-    co_return project;
+    co_return co_await ProjectService(*this).create({}, std::move(name));
 }
 
 Task<Result<std::vector<Project>>> Tenancy::list_projects() {
-    co_return co_await state_->database.read<std::vector<Project>>(
-        [](sql::Session& session) -> Result<std::vector<Project>> {
-            TRY_ASSIGN(auto rows, session.query("SELECT * FROM projects ORDER BY created_at, id"));
-            std::vector<Project> projects;
-            for (const auto& row : rows) projects.push_back(read_project(row));
-            return projects;
-        });
+    CO_TRY_ASSIGN(auto projects, co_await ProjectService(*this).list({}, false, {.limit = kEverything}));
+    co_return std::move(projects.items);
 }
 
-Task<Result<Tenancy::NewKey>> Tenancy::create_key(std::string project, std::string name, bool admin) {
-    CO_TRY_ASSIGN(auto checked, checked_name(name));
-    const std::int64_t now = unix_millis(state_->clock.system());
-    std::string secret = tokens::generate_api_key();
-    ApiKey key{new_id("key_"), std::move(checked), std::move(project), tokens::redacted_api_key(secret),
-               admin,          now / 1000};
-    const std::string hash = tokens::api_key_hash(secret);
-    CO_TRY(co_await state_->database.write<void>([key, hash, now](sql::Session& session) -> Result<> {
-        TRY(require_project(session, key.project));
-        return insert_key(session, key, hash, now);
-    }));
-    state_->change([&](Snapshot& snapshot) { snapshot.emplace(hash, principal_of(key)); });
-    co_return NewKey{std::move(key), std::move(secret)};
+Task<Result<NewKey>> Tenancy::create_key(std::string project, std::string name, bool admin) {
+    KeySpec spec;
+    spec.project = std::move(project);
+    spec.name = std::move(name);
+    spec.admin = admin;
+    co_return co_await KeyService(*this).create({}, std::move(spec));
 }
 
 Task<Result<std::vector<ApiKey>>> Tenancy::list_keys(std::string project) {
-    co_return co_await state_->database.read<std::vector<ApiKey>>(
-        [project](sql::Session& session) -> Result<std::vector<ApiKey>> {
-            TRY(require_project(session, project));
-            TRY_ASSIGN(auto rows,
-                       session.query("SELECT * FROM api_keys WHERE project_id = :project AND revoked_at IS NULL "
-                                     "ORDER BY created_at, id",
-                                     {{"project", project}}));
-            std::vector<ApiKey> keys;
-            for (const auto& row : rows) keys.push_back(read_key(row));
-            return keys;
-        });
+    KeyFilter filter;
+    filter.project = std::move(project);
+    CO_TRY_ASSIGN(auto keys, co_await KeyService(*this).list({}, std::move(filter), {.limit = kEverything}));
+    co_return std::move(keys.items);
 }
 
 Task<Result<>> Tenancy::revoke_key(std::string project, std::string key_id) {
-    const std::int64_t now = unix_millis(state_->clock.system());
-    CO_TRY_ASSIGN(const auto hash, co_await state_->database.write<std::string>([project, key_id,
-                                                                                 now](sql::Session& session)
-                                                                                    -> Result<std::string> {
-        TRY_ASSIGN(auto row, session.query_one("SELECT * FROM api_keys WHERE id = :id AND project_id = :project "
-                                               "AND revoked_at IS NULL",
-                                               {{"id", key_id}, {"project", project}}));
-        if (!row) {
-            return fail(not_found(fmt::format("There is no key '{}' in this project.", text::shorten(key_id, 64)))
-                            .with_reason("key_not_found"));
-        }
-        if (row->integer("is_admin") != 0) {
-            TRY_ASSIGN(const auto admins, live_admin_keys(session));
-            if (admins <= 1) {
-                return fail(failed_precondition("This is the last admin key; create another one before revoking it.")
-                                .with_reason("last_admin_key"));
-            }
-        }
-        TRY(session.execute("UPDATE api_keys SET revoked_at = :now WHERE id = :id", {{"id", key_id}, {"now", now}}));
-        return row->text("hash");
-    }));
-    state_->change([&](Snapshot& snapshot) { snapshot.erase(hash); });
-    co_return Result<>{};
+    co_return co_await KeyService(*this).revoke({}, std::move(key_id), std::move(project));
 }
 
 }  // namespace atrium::app

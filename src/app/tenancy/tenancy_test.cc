@@ -3,31 +3,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "app/tenancy/migrations.h"
+#include "app/tenancy/tenancy_fixture.h"
 
 namespace atrium::app {
 namespace {
 
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
-constexpr std::string_view kAdminKey = "sk-atrium-first-admin-key";
-
-class TenancyTest : public testing::Test {
-protected:
-    void SetUp() override {
-        database_ = sql::Database::open("sqlite://:memory:").value();
-        const auto migrated = database_->migrate(tenancy_migrations());
-        ASSERT_TRUE(migrated) << migrated.error().to_string();
-        tenancy_ = std::make_unique<Tenancy>(*database_, clock_);
-        const auto started = tenancy_->bootstrap(kAdminKey);
-        ASSERT_TRUE(started) << started.error().to_string();
-    }
-
-    ManualClock clock_;
-    std::unique_ptr<sql::Database> database_;
-    std::unique_ptr<Tenancy> tenancy_;
-};
+using app::testing::kAdminKey;
+using TenancyTest = app::testing::TenancyFixture;
 
 TEST_F(TenancyTest, BootstrapMakesAnAdminOfTheDefaultProject) {
     const auto admin = tenancy_->authenticate(kAdminKey);

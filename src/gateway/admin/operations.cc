@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "app/tenancy/project_service.h"
+#include "gateway/admin/admin_wire.h"
 #include "gateway/admin/operations_routes.h"
 #include "gateway/openapi.h"
 
@@ -39,12 +41,15 @@ Task<Result<>> description(Call& call, const Desk& desk) {
 
 Task<Result<>> whoami(Call& call, const Desk& desk) {
     const auto& caller = call.principal();
-    CO_TRY_ASSIGN(const auto projects, co_await desk.parts.tenancy.list_projects());
-    const auto own = std::find_if(projects.begin(), projects.end(),
-                                  [&](const auto& project) { return project.id == caller.project; });
-    const std::string name = own != projects.end() ? own->name : std::string();
-    co_return co_await call.respond_json(json::object{{"project", {{"id", caller.project}, {"name", name}}},
+    app::ProjectService projects(desk.parts.tenancy);
+    CO_TRY_ASSIGN(const auto own, co_await projects.find(admin::administrator(call), caller.project));
+    json::array scopes;
+    for (const auto& scope : caller.scopes.names()) scopes.emplace_back(scope);
+    co_return co_await call.respond_json(json::object{{"project", {{"id", caller.project}, {"name", own.name}}},
+                                                      {"organization", {{"id", caller.organisation}}},
                                                       {"key", {{"id", caller.key_id}, {"name", caller.key_name}}},
+                                                      {"scopes", std::move(scopes)},
+                                                      {"organization_admin", caller.organisation_admin},
                                                       {"admin", caller.admin}});
 }
 

@@ -10,11 +10,14 @@ json::object to_wire(const ModelInfo& info) {
 
 Task<Result<>> list_models(Call& call, app::ChatService& chat) {
     json::array data;
-    for (const auto& info : chat.models()) data.push_back(to_wire(info));
+    for (const auto& info : chat.models()) {
+        if (app::check_model(call.principal(), info.id)) data.push_back(to_wire(info));
+    }
     co_return co_await call.respond_json(json::object{{"object", "list"}, {"data", std::move(data)}});
 }
 
 Task<Result<>> get_model(Call& call, app::ChatService& chat) {
+    CO_TRY(app::check_model(call.principal(), call.path("model")));
     CO_TRY_ASSIGN(const auto info, chat.find_model(call.path("model")));
     co_return co_await call.respond_json(to_wire(info));
 }

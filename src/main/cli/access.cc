@@ -63,6 +63,20 @@ int keys_create(const Common& common, const std::string& project, const std::str
     return kOk;
 }
 
+int keys_rotate(const Common& common, const std::string& id, int grace_seconds) {
+    Result<ApiClient> client = ApiClient::connect(common.url, common.key, common.environment);
+    if (!client) return report(client.error());
+    const auto rotated = client->post(fmt::format("/atrium/v1/keys/{}/rotate", id), {{"grace_seconds", grace_seconds}});
+    if (!rotated) return report(rotated.error());
+    if (common.json) {
+        print(json::serialize(*rotated));
+        return kOk;
+    }
+    print(json::string_or(*rotated, "secret"));
+    print(dim(tr("This is shown once. Keep it safe.", "仅显示这一次,请妥善保存。")));
+    return kOk;
+}
+
 int keys_revoke(const Common& common, const std::string& project, const std::string& id) {
     Result<ApiClient> client = ApiClient::connect(common.url, common.key, common.environment);
     if (!client) return report(client.error());

@@ -32,8 +32,13 @@ int kb_delete(const Common& common, const std::string& base);
 int keys_list(const Common& common, const std::string& project);
 int keys_create(const Common& common, const std::string& project, const std::string& name, bool admin);
 int keys_revoke(const Common& common, const std::string& project, const std::string& id);
+int keys_rotate(const Common& common, const std::string& id, int grace_seconds);
 int projects_list(const Common& common);
 int projects_create(const Common& common, const std::string& name);
+
+// audit.cc: the log of administrative changes
+int audit_verify(const Common& common, const std::string& path);
+int audit_export(const Common& common);
 
 // models.cc: the model store on this machine
 int models_pull(const Common& common, const std::vector<std::string>& names, bool defaults);

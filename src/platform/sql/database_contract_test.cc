@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "base/id.h"
-#include "platform/sql/internal/test_postgresql.h"
+#include "platform/sql/test_postgresql.h"
 
 namespace atrium::sql {
 namespace {

@@ -12,7 +12,7 @@
 #include <thread>
 
 #include "platform/sql/database.h"
-#include "platform/sql/internal/test_postgresql.h"
+#include "platform/sql/test_postgresql.h"
 
 namespace atrium::sql {
 namespace {

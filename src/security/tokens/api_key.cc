@@ -54,11 +54,16 @@ std::string redacted_api_key(std::string_view key) {
     return fmt::format("{}…{}", key.substr(0, kPrefix.size() + 2), key.substr(key.size() - 2));
 }
 
-Result<std::string> api_key_from_headers(std::string_view authorization, std::string_view x_api_key) {
+Result<std::string> api_key_from_headers(std::string_view authorization, std::string_view x_api_key,
+                                         std::string_view api_key) {
     const auto invalid = [](std::string message) {
         return fail(unauthenticated(std::move(message)).with_reason("invalid_api_key"));
     };
     std::string_view key = text::trim(x_api_key);
+    if (const auto other = text::trim(api_key); !other.empty()) {
+        if (!key.empty() && key != other) return invalid("x-api-key and api-key name two different keys");
+        key = other;
+    }
     if (!authorization.empty()) {
         constexpr std::string_view kBearer = "bearer ";
         if (authorization.size() <= kBearer.size() ||
@@ -66,7 +71,7 @@ Result<std::string> api_key_from_headers(std::string_view authorization, std::st
             return invalid("the Authorization header must be 'Bearer <api key>'");
         }
         const std::string_view bearer = text::trim(authorization.substr(kBearer.size()));
-        if (!key.empty() && key != bearer) return invalid("Authorization and x-api-key name two different keys");
+        if (!key.empty() && key != bearer) return invalid("the Authorization header and another one name two different keys");
         key = bearer;
     }
     if (key.empty()) return invalid("no API key: send 'Authorization: Bearer <api key>'");

@@ -17,8 +17,10 @@ std::string api_key_hash(std::string_view key);
 /// What may be shown and logged: "sk-atrium-ab…yz".
 std::string redacted_api_key(std::string_view key);
 
-/// The key in "Authorization: Bearer …" or "x-api-key: …" (either may be empty). kUnauthenticated with a reason
-/// when there is none or the header is not of that form. Does not look anything up.
-Result<std::string> api_key_from_headers(std::string_view authorization, std::string_view x_api_key);
+/// The key in "Authorization: Bearer …", "x-api-key: …" or "api-key: …" (any may be empty); they are equals, so two that
+/// differ are refused rather than ranked. kUnauthenticated with a reason when there is none or the header is not of that
+/// form. Does not look anything up.
+Result<std::string> api_key_from_headers(std::string_view authorization, std::string_view x_api_key,
+                                         std::string_view api_key = {});
 
 }  // namespace atrium::tokens

@@ -12,6 +12,10 @@ TEST(ApiKey, IsAcceptedInEitherHeader) {
     EXPECT_EQ(api_key_from_headers("bearer  " + key, "").value(), key);
     EXPECT_EQ(api_key_from_headers("", key).value(), key);
     EXPECT_EQ(api_key_from_headers("Bearer " + key, key).value(), key);
+    EXPECT_EQ(api_key_from_headers("", "", key).value(), key);
+    EXPECT_EQ(api_key_from_headers("Bearer " + key, key, " " + key).value(), key);
+    EXPECT_FALSE(api_key_from_headers("", key, "other"));
+    EXPECT_FALSE(api_key_from_headers("Bearer " + key, "", "other"));
 }
 
 TEST(ApiKey, OperatorChosenSecretsAreAccepted) { EXPECT_EQ(api_key_from_headers("Bearer my-own", "").value(), "my-own"); }

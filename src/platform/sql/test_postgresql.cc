@@ -1,4 +1,4 @@
-#include "platform/sql/internal/test_postgresql.h"
+#include "platform/sql/test_postgresql.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
