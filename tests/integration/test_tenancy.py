@@ -25,7 +25,8 @@ class Tenant:
         self.organization = made["id"]
         project = made["project"]["id"]
         self.user_key = self.make(server, "/atrium/v1/keys", {"name": "user"})["secret"]
-        everything = {"name": "project admin", "scopes": ["admin.read", "admin.write", "inference", "files", "vector_stores"]}
+        scopes = ["models.read", "inference", "files", "vector_stores", "batches", "usage.read", "admin.read", "admin.write"]
+        everything = {"name": "project admin", "scopes": scopes}
         self.project_admin = self.make(server, "/atrium/v1/keys", everything)["secret"]
         file = server.upload("secret.txt", f"The secret of {name}.".encode(), key=self.user_key)["id"]
         store = self.make(server, "/v1/vector_stores", {"name": name})["id"]
@@ -81,8 +82,7 @@ def test_no_route_reaches_another_tenants_objects(plain, tenants, carrier):
             if "invites" in path:
                 assert status in (403, 501), where
                 continue
-            refused = operation.get("x-atrium-access") or operation.get("x-atrium-scope")
-            assert status in (404, 403 if refused else 404) or status in (400, 501, 405), where
+            assert status in (400, 404) or (status == 403 and operation.get("x-atrium-access")), where
             assert "alpha" not in text, where
     assert tried > 60
     whole = plain.json("GET", f"/v1/organization/projects/{alpha.ids['project_id']}/users", key=alpha.admin)
@@ -140,7 +140,7 @@ def test_injections_in_parameters_are_bad_or_unknown(plain, tenants):
     for verb, path, operation in routes_of(plain):
         if verb != "GET" or operation.get("security") == [] or "invites" in path:
             continue
-        for attack in INJECTIONS[:8]:
+        for attack in INJECTIONS[:5]:
             quoted = urllib.parse.quote(attack, safe="")
             if "{" in path:
                 status, text, _ = plain.request("GET", re.sub(r"{\w+}", quoted, path))
@@ -149,7 +149,6 @@ def test_injections_in_parameters_are_bad_or_unknown(plain, tenants):
             for name in names:
                 status, text, _ = plain.request("GET", f"{path}?{urllib.parse.quote(name)}={quoted}")
                 assert status in (200, 400, 404), (path, name, attack, status, text[:300])
-                assert "hash" not in text or path.startswith("/atrium/v1/audit") or "audit_logs" in path, (path, name)
     for attack in INJECTIONS:
         status, text, _ = plain.request("POST", "/atrium/v1/keys", {"name": attack, "scopes": ["files"]})
         assert status in (200, 400), (attack, text)
