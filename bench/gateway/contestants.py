@@ -32,7 +32,7 @@ def atrium(port, mock, folder):
     config = f"""server: {{ listen: "127.0.0.1:{port}", threads: 1 }}
 upstreams:
   - {{ name: mock, dialect: openai, url: "http://127.0.0.1:{mock}/v1", models: ["{MODEL}"] }}
-limits: {{ requests_per_minute: 1000000000, concurrent: 1000000 }}
+limits: {{ requests_per_minute: 100000000, concurrent: 100000 }}
 knowledge: {{ sample: false }}
 """
     return Contestant(
