@@ -81,5 +81,6 @@ inline bool is_absent(std::string_view text) {
 
 /// The JSON text of a string. Ill-formed UTF-8 becomes U+FFFD, so that the result is always JSON.
 std::string quote(std::string_view characters);
+void append_quoted(std::string& out, std::string_view characters);
 
 }  // namespace atrium::json

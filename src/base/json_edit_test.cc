@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+#include <optional>
 #include <random>
 
 #include "base/json.h"
@@ -168,6 +171,32 @@ TEST(JsonText, QuotesWhateverItIsGiven) {
     EXPECT_TRUE(parse(quote(all)));
 }
 
+std::optional<object> boost_object(std::string_view text, bool* exponent_too_large = nullptr) {
+    boost::json::parse_options options;
+    options.max_depth = 64;
+    boost::system::error_code error;
+    auto parsed = boost::json::parse(text, error, {}, options);
+    if (exponent_too_large != nullptr) *exponent_too_large = error == boost::json::error::exponent_overflow;
+    if (error || !parsed.is_object()) return std::nullopt;
+    return std::move(parsed.as_object());
+}
+
+/// Boost.JSON's doubles may be off in the last digit.
+bool same(const value& a, const value& b) {
+    if (a.kind() != b.kind()) return false;
+    if (a.is_double()) return std::abs(a.get_double() - b.get_double()) <= 1e-12 * std::abs(a.get_double());
+    if (a.is_array()) {
+        const auto &x = a.get_array(), &y = b.get_array();
+        return std::equal(x.begin(), x.end(), y.begin(), y.end(), same);
+    }
+    if (!a.is_object()) return a == b;
+    const auto &x = a.get_object(), &y = b.get_object();
+    return x.size() == y.size() && std::all_of(x.begin(), x.end(), [&](const auto& member) {
+               const auto* other = y.if_contains(member.key());
+               return other != nullptr && same(member.value(), *other);
+           });
+}
+
 /// Documents grown from pieces and then damaged: Boost.JSON is asked for a second opinion on each.
 class AgainstBoost : public ::testing::Test {
 protected:
@@ -182,7 +211,9 @@ protected:
     }
     std::string space() { return std::string(below(3), " \n\t"[below(3)]); }
     std::string some_value(int depth) {
-        static const std::vector<std::string> scalars{"0", "-1", "1.25", "2e5", "true", "false", "null", "12345678901"};
+        static const std::vector<std::string> scalars{"0",    "-1",          "1.25", "2e5",
+                                                      "true", "false",       "null", "9223372036854775808",
+                                                      "-0",   "12345678901", "1E+2", "-9223372036854775808"};
         const std::size_t kind = below(depth > 3 ? 2 : 4);
         if (kind == 0) return scalars[below(scalars.size())];
         if (kind == 1) return text_piece();
@@ -219,15 +250,22 @@ TEST_F(AgainstBoost, AcceptsAndFindsTheSame) {
     for (int round = 0; round < 30'000; ++round) {
         std::string text = space() + some_object(0) + space();
         damage(text);
-        const auto oracle = parse_object(text);
+        bool exponent_too_large = false;
+        const auto oracle = boost_object(text, &exponent_too_large);
+        if (exponent_too_large) continue;  // the scanner reads no numbers
         const auto scanned = ObjectText::scan(text);
         ASSERT_EQ(scanned.has_value(), oracle.has_value()) << text;
+        const auto parsed = parse_object(text);
+        // Boost.JSON reads 2e555 as infinity.
+        if (!parsed && parsed.error().message().ends_with("out of range")) continue;
+        ASSERT_EQ(parsed.has_value(), oracle.has_value()) << text;
         if (!oracle) continue;
+        ASSERT_TRUE(same(value(*parsed), value(*oracle))) << text;
         ++accepted;
         for (const auto& member : *oracle) {
             const auto found = parse(scanned->find(member.key()));
             ASSERT_TRUE(found) << text;
-            ASSERT_EQ(*found, member.value()) << text;
+            ASSERT_TRUE(same(*found, member.value())) << text;
             if (member.value().is_string()) {
                 ASSERT_EQ(string_value(scanned->find(member.key())), std::string_view(member.value().get_string()));
             }
@@ -240,7 +278,7 @@ TEST_F(AgainstBoost, AcceptsAndFindsTheSame) {
 TEST_F(AgainstBoost, EditsTheSame) {
     for (int round = 0; round < 10'000; ++round) {
         const std::string text = space() + some_object(0) + space();
-        auto oracle = *parse_object(text);
+        auto oracle = *boost_object(text);
         const std::vector<std::string> names{"model", "usage", "a", "", "new"};
         const std::vector<std::string> values{"", "1", "\"m\"", "{\"x\":[]}"};
         std::vector<Edit> edits;

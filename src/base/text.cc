@@ -10,7 +10,8 @@ namespace {
 // Nobody mistypes more than this; edit distance is quadratic and `word` comes from strangers.
 constexpr std::size_t kLongestTypo = 256;
 
-// Length of the well-formed sequence at the start of `bytes`; 0 when ill-formed; -1 when well-formed so far but cut off.
+// Length of the well-formed sequence at the start of `bytes`; 0 when ill-formed; -1 when well-formed so far but cut
+// off.
 int sequence_length(std::string_view bytes) {
     const auto at = [&](std::size_t i) { return static_cast<unsigned char>(bytes[i]); };
     const unsigned char lead = at(0);
@@ -129,16 +130,16 @@ std::size_t char_count(std::string_view utf8) {
 }
 
 bool is_cjk(char32_t c) {
-    return (c >= 0x1100 && c <= 0x11FF) ||    // hangul jamo
-           (c >= 0x2E80 && c <= 0x303F) ||    // radicals, CJK punctuation
-           (c >= 0x3040 && c <= 0x30FF) ||    // kana
-           (c >= 0x3100 && c <= 0x31BF) ||    // bopomofo
-           (c >= 0x31F0 && c <= 0x4DBF) ||    // kana extensions, enclosed, extension A
-           (c >= 0x4E00 && c <= 0x9FFF) ||    // unified ideographs
-           (c >= 0xAC00 && c <= 0xD7AF) ||    // hangul
-           (c >= 0xF900 && c <= 0xFAFF) ||    // compatibility ideographs
-           (c >= 0xFF00 && c <= 0xFFEF) ||    // full-width forms
-           (c >= 0x20000 && c <= 0x323AF);    // extensions B–H
+    return (c >= 0x1100 && c <= 0x11FF) ||  // hangul jamo
+           (c >= 0x2E80 && c <= 0x303F) ||  // radicals, CJK punctuation
+           (c >= 0x3040 && c <= 0x30FF) ||  // kana
+           (c >= 0x3100 && c <= 0x31BF) ||  // bopomofo
+           (c >= 0x31F0 && c <= 0x4DBF) ||  // kana extensions, enclosed, extension A
+           (c >= 0x4E00 && c <= 0x9FFF) ||  // unified ideographs
+           (c >= 0xAC00 && c <= 0xD7AF) ||  // hangul
+           (c >= 0xF900 && c <= 0xFAFF) ||  // compatibility ideographs
+           (c >= 0xFF00 && c <= 0xFFEF) ||  // full-width forms
+           (c >= 0x20000 && c <= 0x323AF);  // extensions B–H
 }
 
 std::string_view trim(std::string_view text) {
@@ -167,7 +168,9 @@ std::string to_lower_ascii(std::string_view text) {
 }
 
 bool equals_ignore_case(std::string_view a, std::string_view b) {
-    return a.size() == b.size() && to_lower_ascii(a) == to_lower_ascii(b);
+    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; };
+    return a.size() == b.size() &&
+           std::equal(a.begin(), a.end(), b.begin(), [&](char x, char y) { return x == y || lower(x) == lower(y); });
 }
 
 std::optional<std::int64_t> to_int(std::string_view text) {
@@ -205,7 +208,8 @@ std::optional<std::string_view> closest(std::string_view word, const std::vector
     std::size_t best_distance = std::min<std::size_t>(3, word.size() / 3 + 1) + 1;
     for (const std::string_view candidate : candidates) {
         const std::size_t longer = std::max(word.size(), candidate.size());
-        if (longer - std::min(word.size(), candidate.size()) >= best_distance) continue;  // at least that many edits apart
+        if (longer - std::min(word.size(), candidate.size()) >= best_distance)
+            continue;  // at least that many edits apart
         const std::size_t distance = edit_distance(word, candidate);
         if (distance < best_distance) {
             best_distance = distance;
