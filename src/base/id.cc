@@ -1,18 +1,16 @@
 #include "base/id.h"
 
-#include <sys/random.h>
-
 #include <algorithm>
 #include <array>
 
-#include "base/check.h"
+#include "base/random.h"
 
 namespace atrium {
 
 std::string new_id(std::string_view prefix) {
     constexpr std::string_view kAlphabet = "0123456789abcdefghjkmnpqrstvwxyz";  // Crockford base-32
     std::array<unsigned char, 24> random{};
-    CHECK(getrandom(random.data(), random.size(), 0) == static_cast<ssize_t>(random.size()));
+    fill_random(random);
     std::string id(prefix);
     id.reserve(prefix.size() + random.size());
     for (unsigned char byte : random) id.push_back(kAlphabet[byte & 31]);
