@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <set>
 
@@ -19,6 +20,9 @@ constexpr std::int64_t kDayMs = 24 * 3'600'000;
 constexpr std::size_t kMaxArms = 32;
 constexpr std::size_t kMaxModels = 1000;
 constexpr double kMaxWeight = 1'000'000;
+// What model/upstream/dialects.cc lists; it stands above this layer and cannot be asked.
+constexpr std::array<std::string_view, 10> kDialects{"openai", "openai-responses", "anthropic", "gemini", "azure",
+                                                     "ollama", "kserve",           "cohere",    "jina",   "tei"};
 
 /// "500ms", "30s", "5m", "2h", or plain seconds.
 Result<milliseconds> parse_duration(const std::string& value, std::int64_t min_ms, std::int64_t max_ms) {
@@ -128,8 +132,10 @@ const ListSpec& upstream_spec() {
     static const ListSpec spec{
         "upstreams",
         {{"name", "text", "", "How this installation calls it; letters, digits, '-', '_', '.'; not 'local'.", true},
-         {"dialect", "choice", "openai", "What it speaks."},
-         {"url", "url", "", "Its base address, with /v1.", true},
+         {"dialect", "choice", "openai",
+          "What it speaks: openai, openai-responses, anthropic, gemini, azure, ollama, kserve, cohere, jina or tei."},
+         {"url", "url", "", "Its base address; for openai with /v1.", true},
+         {"api_version", "text", "", "Azure's api-version or Anthropic's anthropic-version; empty: the usual one."},
          {"key", "secret", "", "Its API key, as ${env:NAME} or ${file:PATH}."},
          {"models", "list", "", "The models it serves. Each is also callable as NAME/MODEL."},
          {"weight", "number 0–1000000", "1",
@@ -181,8 +187,13 @@ UpstreamSettings take_upstream(const Document::Item& item, const Environment* en
         fields.problem("name", "must be 1 to 64 letters, digits, '-', '_' or '.', and not 'local'");
     }
     upstream.dialect = fields.text("dialect", "openai");
-    if (upstream.dialect != "openai") {
-        fields.problem("dialect", fmt::format("must be openai, not '{}'", upstream.dialect));
+    if (std::ranges::find(kDialects, upstream.dialect) == kDialects.end()) {
+        fields.problem("dialect",
+                       fmt::format("must be one of {}, not '{}'", fmt::join(kDialects, ", "), upstream.dialect));
+    }
+    upstream.api_version = fields.text("api_version");
+    if (!upstream.api_version.empty() && !is_tame(upstream.api_version, 64, "")) {
+        fields.problem("api_version", "must be 1 to 64 letters, digits, '-', '_' or '.'");
     }
     upstream.url = fields.text("url");
     upstream.key = fields.text("key");
@@ -310,6 +321,7 @@ json::object to_json(const UpstreamSettings& upstream) {
                                                    {"ttft", in_ms(deadlines.ttft)},
                                                    {"idle", in_ms(deadlines.idle)},
                                                    {"total", in_ms(deadlines.total)}}}};
+    if (!upstream.api_version.empty()) object["api_version"] = upstream.api_version;
     if (!upstream.health_check.path.empty()) {
         object["health_check"] =
             json::object{{"path", upstream.health_check.path}, {"interval", in_ms(upstream.health_check.interval)}};

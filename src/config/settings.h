@@ -66,6 +66,7 @@ struct UpstreamSettings {
     std::string name;
     std::string dialect = "openai";
     std::string url;
+    std::string api_version;  ///< empty: the dialect's usual one
     std::string key;
     std::vector<std::string> models;
     double weight = 1;       ///< share among the upstreams that serve one model; 0: only when called as "name/model"

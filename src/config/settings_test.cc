@@ -108,6 +108,17 @@ TEST_F(SettingsTest, RangesAndShapesAreChecked) {
     }
 }
 
+TEST_F(SettingsTest, AnUpstreamMaySpeakAnyDialect) {
+    for (const char* dialect : {"openai", "openai-responses", "anthropic", "gemini", "azure", "ollama", "kserve", "cohere",
+                                "jina", "tei"}) {
+        write(std::string("upstreams: [ { name: a, url: 'https://host', api_version: 2024-10-21, dialect: ") + dialect +
+              " } ]");
+        EXPECT_EQ(problem(), "") << dialect;
+    }
+    write("upstreams: [ { name: a, url: 'https://host', api_version: 'a b' } ]");
+    EXPECT_NE(problem(), "");
+}
+
 TEST(Home, FollowsTheEnvironment) {
     EXPECT_EQ(default_home({{"ATRIUM_HOME", "/srv/atrium"}}), "/srv/atrium");
     EXPECT_EQ(default_home({{"XDG_DATA_HOME", "/data"}, {"HOME", "/root"}}), "/data/atrium");

@@ -199,8 +199,11 @@ Result<> Installation::start_models() {
     }
     for (const config::UpstreamSettings& row : settings.upstreams) {
         TRY_ASSIGN(std::unique_ptr<model::Upstream> made,
-                   model::make_upstream(
-                       client_, {.name = row.name, .dialect = row.dialect, .base_url = row.url, .api_key = row.key}));
+                   model::make_upstream(client_, {.name = row.name,
+                                                  .dialect = row.dialect,
+                                                  .base_url = row.url,
+                                                  .api_key = row.key,
+                                                  .api_version = row.api_version}));
         const std::shared_ptr<model::Upstream> upstream = std::move(made);
         for (const std::string& name : row.models) {
             model::ModelInfo info;
