@@ -49,10 +49,10 @@ class [[nodiscard]] Error {
 public:
     Error(Code code, std::string message) : code_(code), message_(std::move(message)) {}
 
-    Error&& with_field(std::string field) && { field_ = std::move(field); return std::move(*this); }
-    Error&& with_reason(std::string reason) && { reason_ = std::move(reason); return std::move(*this); }
-    Error&& with_retry_after(std::chrono::milliseconds wait) && { retry_after_ = wait; return std::move(*this); }
-    Error&& with_cause(const Error& cause) && { cause_ = std::make_shared<const Error>(cause); return std::move(*this); }
+    Error with_field(std::string field) && { field_ = std::move(field); return std::move(*this); }
+    Error with_reason(std::string reason) && { reason_ = std::move(reason); return std::move(*this); }
+    Error with_retry_after(std::chrono::milliseconds wait) && { retry_after_ = wait; return std::move(*this); }
+    Error with_cause(const Error& cause) && { cause_ = std::make_shared<const Error>(cause); return std::move(*this); }
 
     Code code() const { return code_; }
     const std::string& message() const { return message_; }

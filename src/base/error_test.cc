@@ -67,5 +67,12 @@ TEST(Result, TryPassesTheErrorOn) {
     EXPECT_EQ(quarter(6).error().message(), "odd");
 }
 
+TEST(Error, MayBeAmendedInPlace) {
+    Error error = unavailable("the upstream is busy");
+    error = std::move(error).with_reason("busy").with_field("model");
+    EXPECT_EQ(error.message(), "the upstream is busy");
+    EXPECT_EQ(error.reason(), "busy");
+}
+
 }  // namespace
 }  // namespace atrium
