@@ -5,6 +5,9 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <optional>
+
+#include "base/machine_error.h"
 
 namespace atrium {
 namespace {
@@ -59,6 +62,26 @@ Code code_from_errno(int error_number) {
     }
 }
 
+/// Nothing for what a peer on the network did: that is no trouble of this machine.
+std::optional<MachineTrouble> trouble_from_errno(int error_number) {
+    switch (error_number) {
+        case ENOSPC:
+        case EDQUOT: return MachineTrouble::kStorageFull;
+        case EROFS:
+        case EACCES:
+        case EPERM: return MachineTrouble::kStorageReadOnly;
+        case EMFILE:
+        case ENFILE:
+        case ENOMEM: return MachineTrouble::kMachineExhausted;
+        case ETIMEDOUT:
+        case ECONNREFUSED:
+        case ECONNRESET:
+        case EPIPE:
+        case EADDRINUSE: return std::nullopt;
+        default: return MachineTrouble::kMachineFailure;
+    }
+}
+
 }  // namespace
 
 std::string_view code_name(Code code) { return row(code).name; }
@@ -110,9 +133,11 @@ Error unauthenticated(std::string message) { return {Code::kUnauthenticated, std
 Error from_errno(int error_number, std::string_view what) {
     char buffer[128];
     const char* text = strerror_r(error_number, buffer, sizeof buffer);
-    Error error(code_from_errno(error_number), fmt::format("{}: {}", what, text));
-    if (error_number != ENOSPC && error_number != EDQUOT) return error;
-    return Error(error.code(), error.message() + "; free some disk space").with_reason("disk_full");
+    std::string message = fmt::format("{}: {}", what, text);
+    const auto trouble = trouble_from_errno(error_number);
+    if (!trouble) return {code_from_errno(error_number), std::move(message)};
+    if (*trouble == MachineTrouble::kStorageFull) message += "; free some disk space";
+    return machine_error(*trouble, code_from_errno(error_number), std::move(message));
 }
 
 }  // namespace atrium

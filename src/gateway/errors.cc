@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "base/machine_error.h"
 #include "base/text.h"
 
 namespace atrium::gateway {
@@ -71,11 +72,13 @@ json::value text_or_null(std::string_view text) {
 }  // namespace
 
 int error_status(const Error& error) {
+    const Code code = machine_trouble(error) ? shown_to_client(error).code() : error.code();
     const auto* reason = row_of(error.reason());
-    return reason != nullptr && reason->status != 0 ? reason->status : http_status(error.code());
+    return reason != nullptr && reason->status != 0 ? reason->status : http_status(code);
 }
 
-json::object error_body(const Error& error, std::string_view request_id) {
+json::object error_body(const Error& whole, std::string_view request_id) {
+    const Error error = shown_to_client(whole);
     const auto& code = row_of(error.code());
     const auto* reason = row_of(error.reason());
     std::string message = text::to_valid_utf8(error.message());
@@ -98,7 +101,12 @@ http::Response error_response(const Error& error, std::string_view request_id) {
     const int status = error_status(error);
     auto response = http::Response::json(status, json::serialize(error_body(error, request_id)));
     // A model that is starting or an engine that is coming back takes seconds, not the SDKs' default half second.
-    if (status == 503) response.headers.add("retry-after", "2");
+    if (needs_operator(error)) {
+        // The SDKs retry every 5xx; these stay until somebody does something.
+        response.headers.add("x-should-retry", "false");
+    } else if (status == 503) {
+        response.headers.add("retry-after", "2");
+    }
     if (status == 401) response.headers.add("WWW-Authenticate", "Bearer");
     return response;
 }

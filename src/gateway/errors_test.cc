@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cerrno>
+
 namespace atrium::gateway {
 namespace {
 
@@ -63,6 +65,28 @@ TEST(Errors, DefectsShowTheRequestIdInsteadOfDetails) {
 
 TEST(Errors, CausesAreNeverShown) {
     EXPECT_THAT(wire(unavailable("please retry").with_cause(unknown_error("secret"))), Not(HasSubstr("secret")));
+}
+
+TEST(Errors, TroubleOfTheMachineIsNotTheClients) {
+    struct Row {
+        int error_number;
+        int status;
+        std::string reason;
+    };
+    for (const auto& row :
+         {Row{ENOSPC, 507, "insufficient_storage"}, Row{EROFS, 503, "storage_read_only"}, Row{EACCES, 503, "storage_read_only"},
+          Row{EMFILE, 503, "machine_exhausted"}, Row{ENOENT, 500, "machine_failure"}}) {
+        const Error error = from_errno(row.error_number, "write '/srv/atrium/files/tmp/1'");
+        EXPECT_EQ(error_status(error), row.status) << error.to_string();
+        EXPECT_THAT(wire(error), Not(HasSubstr("/srv"))) << error.to_string();
+        EXPECT_THAT(wire(error), HasSubstr(row.reason)) << error.to_string();
+        EXPECT_THAT(wire(error), HasSubstr("server_error")) << error.to_string();
+    }
+    // The SDKs would retry a 507 or a 503.
+    const auto full = error_response(from_errno(ENOSPC, "write"), "r");
+    EXPECT_EQ(full.headers.get("x-should-retry"), "false");
+    EXPECT_FALSE(full.headers.get("retry-after"));
+    EXPECT_EQ(error_response(from_errno(EMFILE, "open"), "r").headers.get("retry-after"), "2");
 }
 
 TEST(Errors, IllFormedBytesDoNotBreakTheJson) {

@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 
+#include "base/machine_error.h"
 #include "base/text.h"
 #include "gateway/errors.h"
 #include "observability/log/log.h"
@@ -203,7 +204,7 @@ void write_failure_log(const Settlement& s) {
     if (!s.error) return;
     const int status = error_status(*s.error);
     // The caller's own mistakes are in the access log; here is what an operator has to know the cause of.
-    if (status < 500) return;
+    if (status < 500 && !has_machine_cause(*s.error)) return;
     const auto level = status == 503 || status == 504 ? log::Level::kWarning : log::Level::kError;
     log::write(level, "request failed", {{"request_id", s.request_id}, {"error", *s.error}}, s.trace_id);
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/machine_error.h"
 #include "base/text.h"
 #include "observability/log/log.h"
 #include "platform/sql/internal/soci_connection.h"
@@ -105,6 +106,13 @@ protected:
     }
 
 private:
+    static Error away(std::string message) {
+        return machine_error(MachineTrouble::kStorageUnavailable, Code::kUnavailable, std::move(message));
+    }
+    static Error refuses(std::string message) {
+        return machine_error(MachineTrouble::kStorageReadOnly, Code::kPermissionDenied, std::move(message));
+    }
+
     Error describe(std::string_view state, const std::string& detail) {
         const auto is = [state](std::string_view prefix) { return state.starts_with(prefix); };
         if (state == "23505") return already_exists("an entry with the same unique value exists already");
@@ -121,17 +129,18 @@ private:
         if (state == "57014") return deadline_exceeded("the database took too long for a statement");
         if (broken_ || is("08") || is("57P")) {
             broken_ = true;
-            return unavailable(fmt::format("the database {} is not reachable; please retry", shown_));
+            return away(fmt::format("the database {} is not reachable; please retry", shown_));
         }
         if (state == "53100") {
-            return resource_exhausted(fmt::format("no space left for the database {}; free some disk space", shown_));
+            return machine_error(MachineTrouble::kStorageFull, Code::kResourceExhausted,
+                                 fmt::format("no space left for the database {}; free some disk space", shown_));
         }
-        if (is("53")) return unavailable(fmt::format("the database {} is overloaded; please retry", shown_));
+        if (is("53")) return away(fmt::format("the database {} is overloaded; please retry", shown_));
         if (state == "25006") {
             if (access_ == Access::kRead) return internal_error("a read transaction tried to write to the database");
-            return permission_denied(fmt::format("the database {} is read-only (a standby?)", shown_));
+            return refuses(fmt::format("the database {} is read-only (a standby?)", shown_));
         }
-        if (state == "42501") return permission_denied(fmt::format("the user of the database {} lacks a privilege", shown_));
+        if (state == "42501") return refuses(fmt::format("the user of the database {} lacks a privilege", shown_));
         if (is("XX") || is("58")) return data_loss(fmt::format("the database {} reports damage or an I/O error", shown_));
         return internal_error("a database statement failed");
     }
@@ -174,7 +183,8 @@ Result<std::unique_ptr<Connection>> connect_postgresql(const Location& location)
     } catch (const soci::soci_error& error) {
         std::string reason = error.get_error_message();
         std::ranges::replace(reason, '\n', ' ');
-        return fail(unavailable(fmt::format("cannot connect to the database {}", location.shown))
+        return fail(machine_error(MachineTrouble::kStorageUnavailable, Code::kUnavailable,
+                                  fmt::format("cannot connect to the database {}", location.shown))
                         .with_cause(unavailable(std::string(text::trim(reason)))));
     }
 }

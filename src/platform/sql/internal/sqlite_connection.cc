@@ -8,6 +8,7 @@
 #include <chrono>
 #include <thread>
 
+#include "base/machine_error.h"
 #include "observability/log/log.h"
 #include "platform/sql/internal/soci_connection.h"
 
@@ -162,7 +163,8 @@ private:
             case SQLITE_BUSY:
             case SQLITE_LOCKED:
                 contended_ = true;
-                return unavailable(fmt::format("the database {} is locked by another process; please retry", where));
+                return machine_error(MachineTrouble::kStorageUnavailable, Code::kUnavailable,
+                                     fmt::format("the database {} is locked by another process; please retry", where));
             case SQLITE_FULL: return disk_full();
             case SQLITE_READONLY:
                 if (access_ == Access::kRead && query_only_) {
@@ -176,18 +178,20 @@ private:
             case SQLITE_CORRUPT:
             case SQLITE_NOTADB:
                 return data_loss(fmt::format("the database {} is damaged or not a database; restore it from a backup", where));
-            case SQLITE_NOMEM: return resource_exhausted("out of memory in the database");
+            case SQLITE_NOMEM:
+                return machine_error(MachineTrouble::kMachineExhausted, Code::kResourceExhausted, "out of memory in the database");
             default: return internal_error("a database statement failed");
         }
     }
 
     Error disk_full() const {
-        return resource_exhausted(fmt::format("no space left for the database {}; free some disk space", location_.shown))
-            .with_reason("disk_full");
+        return machine_error(MachineTrouble::kStorageFull, Code::kResourceExhausted,
+                             fmt::format("no space left for the database {}; free some disk space", location_.shown));
     }
     Error read_only() const {
-        return permission_denied(fmt::format("the database {} is read-only; check the permissions of the file and its folder",
-                                             location_.shown));
+        return machine_error(
+            MachineTrouble::kStorageReadOnly, Code::kPermissionDenied,
+            fmt::format("the database {} is read-only; check the permissions of the file and its folder", location_.shown));
     }
     /// For failures that SQLite only calls an I/O error: the system knows better, or how much space is left.
     Error from_system(int fallback) const {
@@ -233,7 +237,8 @@ Result<std::unique_ptr<Connection>> connect_sqlite(const Location& location, Acc
         TRY(connection->set_up(access));
         return connection;
     } catch (const soci::soci_error& error) {
-        return fail(unavailable(fmt::format("cannot open the database {}", location.shown))
+        return fail(machine_error(MachineTrouble::kStorageUnavailable, Code::kUnavailable,
+                                  fmt::format("cannot open the database {}", location.shown))
                         .with_cause(internal_error(error.get_error_message())));
     }
 }
