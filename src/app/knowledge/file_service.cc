@@ -26,21 +26,36 @@ Error no_file(const std::string& id) {
         .with_reason("file_not_found");
 }
 
+/// One transaction at a time decides about a content: whoever adds its file, removes its last one or removes the blob
+/// writes this row first and waits here for the others. The row stays when the blob has no file.
+Result<> lock_content(sql::Session& session, const std::string& sha256, std::int64_t bytes) {
+    TRY(session.execute("INSERT INTO orphan_blobs (sha256, bytes) VALUES (:sha, :bytes) "
+                        "ON CONFLICT (sha256) DO UPDATE SET bytes = excluded.bytes", {{"sha", sha256}, {"bytes", bytes}}));
+    return {};
+}
+
+/// The end of a transaction that locked the content and leaves files of it.
+Result<> keep_content(sql::Session& session, const std::string& sha256) {
+    TRY(session.execute("DELETE FROM orphan_blobs WHERE sha256 = :sha", {{"sha", sha256}}));
+    return {};
+}
+
 /// Removes the file's rows everywhere and remembers the blob when this was its last file.
 Result<> remove_rows(sql::Session& session, const File& file) {
     const sql::Params id{{"file", file.id}};
+    TRY(lock_content(session, file.sha256, file.bytes));
+    // First: who adds the file to a vector store holds this row, so afterwards all its memberships are visible.
+    TRY(session.execute("DELETE FROM files WHERE id = :file", id));
+    // A worker that is storing passages holds its row; they are complete, and removed, when it lets go.
+    TRY(session.query("SELECT store_id FROM vector_store_files WHERE file_id = :file {{for_update}}", id));
     TRY(session.execute("UPDATE vector_stores SET revision = revision + 1 WHERE id IN "
                         "(SELECT store_id FROM vector_store_files WHERE file_id = :file)", id));
     TRY(session.execute("DELETE FROM chunks WHERE file_id = :file AND store_id IN "
                         "(SELECT store_id FROM vector_store_files WHERE file_id = :file)", id));
     TRY(session.execute("DELETE FROM vector_store_files WHERE file_id = :file", id));
     TRY(session.execute("DELETE FROM vector_store_batch_files WHERE file_id = :file", id));
-    TRY(session.execute("DELETE FROM files WHERE id = :file", id));
     TRY_ASSIGN(const auto other, session.query_one("SELECT id FROM files WHERE sha256 = :sha LIMIT 1", {{"sha", file.sha256}}));
-    if (other) return {};
-    TRY(session.execute("DELETE FROM orphan_blobs WHERE sha256 = :sha", {{"sha", file.sha256}}));
-    TRY(session.execute("INSERT INTO orphan_blobs (sha256, bytes) VALUES (:sha, :bytes)",
-                        {{"sha", file.sha256}, {"bytes", file.bytes}}));
+    if (other) return keep_content(session, file.sha256);
     return {};
 }
 
@@ -127,12 +142,12 @@ Task<Result<File>> FileService::finish(NewFile wanted, std::shared_ptr<Upload> u
     CO_TRY(co_await database_.write<void>([file, project = wanted.project, now](sql::Session& session) -> Result<> {
         std::optional<std::int64_t> expires;
         if (file.expires_at) expires = *file.expires_at * 1000;
-        TRY(session.execute("DELETE FROM orphan_blobs WHERE sha256 = :sha", {{"sha", file.sha256}}));
+        TRY(lock_content(session, file.sha256, file.bytes));
         TRY(session.execute("INSERT INTO files (id, project, purpose, filename, bytes, sha256, created_at, expires_at) "
                             "VALUES (:id, :project, :purpose, :filename, :bytes, :sha, :created, :expires)",
                             {{"id", file.id}, {"project", project}, {"purpose", file.purpose}, {"filename", file.filename},
                              {"bytes", file.bytes}, {"sha", file.sha256}, {"created", now}, {"expires", expires}}));
-        return {};
+        return keep_content(session, file.sha256);
     }));
 
     // A deletion of the last other file with this content may have taken the blob between our commit and our row.
@@ -204,11 +219,11 @@ Task<Result<>> FileService::remove_orphans() {
         return found;
     }));
     for (const auto& blob : orphans) {
-        // Inside the transaction: an upload of the same content either has its row before (then the blob stays) or
-        // inserts it after (then it finds out that the blob is gone, see finish). Repeating the removal is harmless.
+        // Under the lock of the content: an upload of it either has its row before (then the blob stays) or inserts it
+        // after (then it finds out that the blob is gone, see finish). Repeating the removal is harmless.
         CO_TRY(co_await database_.write<void>([this, blob](sql::Session& session) -> Result<> {
-            TRY_ASSIGN(const auto orphan, session.query_one("SELECT sha256 FROM orphan_blobs WHERE sha256 = :sha",
-                                                            {{"sha", blob.sha256}}));
+            TRY_ASSIGN(const auto orphan, session.query_one(
+                "SELECT sha256 FROM orphan_blobs WHERE sha256 = :sha {{for_update}}", {{"sha", blob.sha256}}));
             if (!orphan) return {};
             TRY_ASSIGN(const auto user, session.query_one("SELECT id FROM files WHERE sha256 = :sha LIMIT 1",
                                                           {{"sha", blob.sha256}}));
@@ -220,7 +235,34 @@ Task<Result<>> FileService::remove_orphans() {
     co_return Result<>{};
 }
 
+Task<Result<>> FileService::find_orphans() {
+    // A process that ended between the commit of a blob and the row of its file left a blob that nothing names.
+    using Blobs = std::vector<data::BlobRef>;
+    auto work = [this]() -> Result<Blobs> {
+        Blobs stored;
+        TRY(blobs_.list([&](const data::BlobRef& blob) { stored.push_back(blob); }));
+        return stored;
+    };
+    CO_TRY_ASSIGN(const auto stored, co_await offload(pool_, std::move(work)));
+    for (const auto& blob : stored) {
+        CO_TRY_ASSIGN(const bool named, co_await database_.read<bool>([blob](sql::Session& session) -> Result<bool> {
+            TRY_ASSIGN(const auto file, session.query_one("SELECT id FROM files WHERE sha256 = :sha LIMIT 1",
+                                                          {{"sha", blob.sha256}}));
+            return file.has_value();
+        }));
+        if (named) continue;
+        CO_TRY(co_await database_.write<void>([blob](sql::Session& session) {
+            return lock_content(session, blob.sha256, static_cast<std::int64_t>(blob.bytes));
+        }));
+    }
+    co_return Result<>{};
+}
+
 Task<Result<>> FileService::sweep() {
+    if (!orphans_found_) {
+        CO_TRY(co_await find_orphans());
+        orphans_found_ = true;
+    }
     const std::int64_t now = unix_millis(clock_.system());
     CO_TRY(co_await database_.write<void>([now](sql::Session& session) -> Result<> {
         TRY_ASSIGN(const auto rows, session.query("SELECT " + std::string(kColumns) +

@@ -18,7 +18,8 @@ namespace atrium::app {
 ///
 /// A file is acknowledged after its bytes and its row are durable. Deleting the last file with some content deletes
 /// the blob: the row and an `orphan_blobs` entry in one transaction, the blob after it, so that a crash in between is
-/// finished by `sweep`. An id of another project is kNotFound.
+/// finished by `sweep`. Several gateways may do all of this at once: the `orphan_blobs` row of a content is its lock.
+/// An id of another project is kNotFound.
 class FileService {
 public:
     FileService(sql::Database& database, data::BlobStore& blobs, ThreadPool& pool, const Clock& clock);
@@ -44,7 +45,8 @@ public:
         std::string purpose;
         std::optional<std::int64_t> expires_after_seconds;  ///< 3600 … 2592000
     };
-    /// kInvalidArgument: nothing was uploaded, or an unknown purpose (field "purpose").
+    /// kInvalidArgument: nothing was uploaded, or an unknown purpose (field "purpose"). kAborted: it collided with the
+    /// removal of the same content; the upload has to be repeated.
     Task<Result<File>> finish(NewFile file, std::shared_ptr<Upload> upload);
 
     Task<Result<File>> get(std::string project, std::string file_id);
@@ -55,7 +57,8 @@ public:
     /// Removes the file, everywhere it is attached, and its bytes when nobody else has the same.
     Task<Result<>> remove(std::string project, std::string file_id);
 
-    /// Removes expired files and finishes interrupted deletions.
+    /// Removes expired files and finishes interrupted deletions; the first time also finds blobs that an interrupted
+    /// upload left without a file. One task at a time.
     Task<Result<>> sweep();
 
     static bool is_purpose(std::string_view purpose);
@@ -64,12 +67,14 @@ public:
     static File from_row(const sql::Row& row);
 
 private:
+    Task<Result<>> find_orphans();
     Task<Result<>> remove_orphans();
 
     sql::Database& database_;
     data::BlobStore& blobs_;
     ThreadPool& pool_;
     const Clock& clock_;
+    bool orphans_found_ = false;  ///< only in sweep
 };
 
 }  // namespace atrium::app

@@ -72,6 +72,18 @@ TEST_F(FileServiceTest, InterruptedDeletionIsFinishedBySweep) {
     EXPECT_TRUE(has_blob(again));
 }
 
+TEST_F(FileServiceTest, BlobOfAnInterruptedUploadIsSwept) {
+    const auto kept = upload("kept");
+    // A process that was killed between the commit of the blob and the row of the file.
+    auto writer = blobs_->create().value();
+    ASSERT_TRUE(writer->append("lost"));
+    const auto lost = writer->commit().value();
+    ASSERT_TRUE(run_blocking(files_->sweep()));
+    EXPECT_FALSE(blobs_->exists(lost).value());
+    EXPECT_TRUE(has_blob(kept));
+    EXPECT_EQ(count("orphan_blobs"), 0);
+}
+
 TEST_F(FileServiceTest, ExpiredFilesAreSwept) {
     auto pending = run_blocking(files_->begin()).value();
     ASSERT_TRUE(run_blocking(pending->append("short-lived")));

@@ -1,5 +1,6 @@
 #include "app/knowledge/filters.h"
 
+#include <algorithm>
 #include <array>
 #include <optional>
 
@@ -14,6 +15,9 @@ constexpr int kMaxNodes = 256;
 constexpr std::size_t kMaxKeys = 16;
 constexpr std::size_t kMaxKeyLength = 64;
 constexpr std::size_t kMaxStringLength = 512;
+/// Every row of a store is compared with every value of a filter's list.
+constexpr std::size_t kMaxListed = 1000;
+constexpr std::size_t kMaxValueBytes = 2048;  // 512 characters of any script
 
 bool is_scalar(const json::value& value) { return value.is_string() || value.is_bool() || value.is_number(); }
 
@@ -34,6 +38,16 @@ std::optional<int> order(const json::value& a, const json::value& b) {
         return compared < 0 ? -1 : compared > 0 ? 1 : 0;
     }
     return std::nullopt;
+}
+
+/// Bytes of the value, or of the longest one in a list.
+std::size_t longest_string(const json::value& value) {
+    if (value.is_string()) return value.get_string().size();
+    std::size_t longest = 0;
+    if (value.is_array()) {
+        for (const auto& item : value.get_array()) longest = std::max(longest, longest_string(item));
+    }
+    return longest;
 }
 
 std::unexpected<Error> bad(std::string message, const std::string& field) {
@@ -124,12 +138,14 @@ Result<std::shared_ptr<const AttributeFilter::Node>> AttributeFilter::parse_node
     const bool list = node->kind == Kind::kIn || node->kind == Kind::kNin;
     if (list) {
         if (!operand->is_array()) return bad("must be an array", field + ".value");
+        if (operand->get_array().size() > kMaxListed) return bad("may hold at most 1000 values", field + ".value");
         for (const auto& item : operand->get_array()) {
             if (!is_scalar(item)) return bad("must hold strings, numbers or booleans", field + ".value");
         }
     } else if (!is_scalar(*operand)) {
         return bad("must be a string, number or boolean", field + ".value");
     }
+    if (longest_string(*operand) > kMaxValueBytes) return bad("may hold strings of at most 2048 bytes", field + ".value");
     node->value = *operand;
     return node;
 }

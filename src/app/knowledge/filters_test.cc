@@ -64,6 +64,10 @@ TEST(AttributeFilter, ErrorsNameTheField) {
     std::string deep = R"({"type":"eq","key":"a","value":1})";
     for (int i = 0; i < 9; ++i) deep = R"({"type":"and","filters":[)" + deep + "]}";
     EXPECT_FALSE(AttributeFilter::parse(json::parse(deep).value()));
+    json::object list{{"type", "in"}, {"key", "a"}, {"value", json::array(1001, 1)}};
+    EXPECT_EQ(field(json::serialize(list)), "filters.value");
+    list["value"] = {std::string(2049, 'x')};
+    EXPECT_EQ(field(json::serialize(list)), "filters.value");
 }
 
 TEST(Attributes, LimitsAreChecked) {

@@ -241,10 +241,12 @@ IndexCache::IndexCache(sql::Database& database, std::size_t max_stores, std::siz
 
 Result<std::shared_ptr<StoreIndex>> IndexCache::acquire(const std::string& store_id) {
     std::shared_ptr<StoreIndex> index;
+    bool fresh = false;
     {
         std::scoped_lock lock(mutex_);
         auto& slot = slots_[store_id];
-        if (slot.index == nullptr) {
+        fresh = slot.index == nullptr;
+        if (fresh) {
             slot.index = std::make_shared<StoreIndex>(store_id);
             recent_.push_front(store_id);
         } else {
@@ -253,12 +255,33 @@ Result<std::shared_ptr<StoreIndex>> IndexCache::acquire(const std::string& store
         slot.position = recent_.begin();
         index = slot.index;
     }
-    if (auto refreshed = index->refresh(database_); !refreshed) {
-        if (refreshed.error().code() == Code::kNotFound) forget(store_id);
+    // Before loading what would not fit; a store that outgrows the limit later is noticed after its refresh.
+    auto refreshed = fresh ? check_size(store_id) : Result<>{};
+    if (refreshed) refreshed = index->refresh(database_);
+    if (refreshed && index->size() > max_chunks_) refreshed = fail(too_large(store_id, index->size()));
+    if (!refreshed) {
+        const Code code = refreshed.error().code();
+        if (fresh || code == Code::kNotFound || code == Code::kFailedPrecondition) forget(store_id);
         return fail(std::move(refreshed).error());
     }
     evict(store_id);
     return index;
+}
+
+Error IndexCache::too_large(const std::string& store_id, std::uint64_t chunks) const {
+    return failed_precondition("vector store '" + store_id + "' has " + std::to_string(chunks) + " passages; searching is limited to " +
+                               std::to_string(max_chunks_) + ". Split it into several.")
+        .with_reason("vector_store_too_large");
+}
+
+Result<> IndexCache::check_size(const std::string& store_id) {
+    TRY_ASSIGN(const auto chunks, database_.read_now<std::int64_t>([&](sql::Session& session) -> Result<std::int64_t> {
+        TRY_ASSIGN(const auto row, session.query_one("SELECT CAST(COALESCE(SUM(chunks), 0) AS BIGINT) AS chunks FROM vector_store_files "
+                                                     "WHERE store_id = :store AND generation <> ''", {{"store", store_id}}));
+        return row ? row->integer("chunks") : 0;
+    }));
+    if (static_cast<std::uint64_t>(chunks) > max_chunks_) return fail(too_large(store_id, static_cast<std::uint64_t>(chunks)));
+    return {};
 }
 
 void IndexCache::forget(const std::string& store_id) {

@@ -92,13 +92,16 @@ class IndexCache {
 public:
     IndexCache(sql::Database& database, std::size_t max_stores = 256, std::size_t max_chunks = 1'000'000);
 
-    /// The store's index, up to date. Blocking: call on a pool.
+    /// The store's index, up to date. kFailedPrecondition (reason vector_store_too_large) when it alone has more than
+    /// `max_chunks` passages. Blocking: call on a pool.
     Result<std::shared_ptr<StoreIndex>> acquire(const std::string& store_id);
     void forget(const std::string& store_id);
     std::size_t size() const;
 
 private:
     void evict(const std::string& keep);
+    Result<> check_size(const std::string& store_id);
+    Error too_large(const std::string& store_id, std::uint64_t chunks) const;
 
     sql::Database& database_;
     const std::size_t max_stores_;

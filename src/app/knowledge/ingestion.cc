@@ -6,6 +6,7 @@
 #include "app/knowledge/internal/codec.h"
 #include "app/knowledge/internal/rows.h"
 #include "base/id.h"
+#include "base/machine_error.h"
 #include "base/text.h"
 #include "data/lexical/analyzer.h"
 #include "observability/log/log.h"
@@ -39,7 +40,11 @@ bool is_transient(Code code) {
 }
 
 /// A component is away: waiting for it says nothing about the file, so it does not use up attempts.
-bool is_outage(Code code) {
+bool is_outage(const Error& error) {
+    const Code code = error.code();
+    // A full disk or a read-only database is no fault of the file either; it goes on when the operator has acted.
+    const auto trouble = machine_trouble(error);
+    if (trouble && *trouble != MachineTrouble::kMachineFailure) return true;
     return code == Code::kUnavailable || code == Code::kResourceExhausted || code == Code::kNotFound ||
            code == Code::kDeadlineExceeded;
 }
@@ -188,7 +193,14 @@ Task<Result<std::optional<Ingestor::Job>>> Ingestor::claim() {
             "d.sha256 AS sha256, d.bytes AS bytes, s.embedding_model AS embedding_model, s.dimensions AS dimensions "
             "FROM vector_store_files f JOIN files d ON d.id = f.file_id JOIN vector_stores s ON s.id = f.store_id "
             "WHERE f.store_id = :store AND f.file_id = :file", key));
-        if (!full) return fail(internal_error("file '" + job.file_id + "' is queued without a file or a vector store"));
+        if (!full) {
+            // Its file or store went between two statements of somebody else. Nothing can become of it, and as the
+            // oldest row that is due it would keep every other file waiting.
+            log::warning("a queued file has no file or no vector store any more", {{"file", job.file_id}, {"store", job.store_id}});
+            TRY(session.execute("DELETE FROM chunks WHERE store_id = :store AND file_id = :file", key));
+            TRY(session.execute("DELETE FROM vector_store_files WHERE store_id = :store AND file_id = :file", key));
+            return Found{};
+        }
         job.project = full->text("project");
         job.stage = full->text("stage");
         job.pending = full->text("pending");
@@ -226,10 +238,11 @@ Task<Result<>> Ingestor::parse_and_chunk(std::shared_ptr<Job> job, StopToken sto
     auto document = std::make_shared<const data::ParsedDocument>(std::move(parsed));
 
     CO_TRY(co_await set_stage(job, "chunking", kParsed / 2));
-    auto cut = [document, options = job->chunking]() -> Result<std::shared_ptr<const std::vector<data::Chunk>>> {
-        return std::make_shared<const std::vector<data::Chunk>>(data::chunk_document(*document, options));
+    auto cut = [document, options = job->chunking, stop]() -> Result<std::shared_ptr<const std::vector<data::Chunk>>> {
+        return std::make_shared<const std::vector<data::Chunk>>(data::chunk_document(*document, options, stop));
     };
     CO_TRY_ASSIGN(const auto chunks, co_await offload(pool_, std::move(cut)));
+    if (stop.stop_requested()) co_return fail(cancelled("the server is shutting down"));
     if (chunks->empty()) {
         std::string message = "no text was found in the file";
         if (!document->warnings.empty()) message += ": " + document->warnings.front();
@@ -424,7 +437,8 @@ Task<Result<>> Ingestor::settle(std::shared_ptr<Job> job, Error error, bool stop
         co_return co_await write_claimed(job, "claim = '', claim_until = 0, attempts = :attempts",
                                          {{"attempts", std::max<std::int64_t>(job->attempts - 1, 0)}});
     }
-    if (!is_transient(error.code())) {
+    const bool outage = is_outage(error);
+    if (!outage && !is_transient(error.code())) {
         std::string code = "server_error";
         if (error.reason() == "unsupported_file") {
             code = "unsupported_file";
@@ -432,12 +446,11 @@ Task<Result<>> Ingestor::settle(std::shared_ptr<Job> job, Error error, bool stop
             code = "invalid_file";
         }
         log::warning("file could not be ingested", {{"file", job->file_id}, {"store", job->store_id}, {"error", error}});
-        co_return co_await give_up(job, std::move(code), error.message());
+        co_return co_await give_up(job, std::move(code), shown_to_client(error).message());
     }
-    const bool outage = is_outage(error.code());
     if (!outage && job->attempts >= options_.max_attempts) {
         log::error("file given up", {{"file", job->file_id}, {"store", job->store_id}, {"error", error}});
-        co_return co_await give_up(job, "server_error", error.message());
+        co_return co_await give_up(job, "server_error", shown_to_client(error).message());
     }
     const auto factor = std::int64_t{1} << std::min<std::int64_t>(job->failures, 20);
     const std::int64_t wait = std::min<std::int64_t>(options_.first_retry.count() * factor, options_.last_retry.count());

@@ -255,6 +255,20 @@ TEST_F(IngestionTest, LostBlobIsAServerError) {
     EXPECT_EQ(store_file(store.id, file.id).error_code, "server_error");
 }
 
+TEST_F(IngestionTest, ARowWhoseFileIsGoneDoesNotStopTheQueue) {
+    const auto lost = upload("lost");
+    const auto kept = upload("kept");
+    const auto store = make_store({lost.id, kept.id});
+    ASSERT_TRUE(database_->write_now<void>([&](sql::Session& session) -> Result<> {
+        TRY(session.execute("UPDATE vector_store_files SET created_at = 0 WHERE file_id = :id", {{"id", lost.id}}));
+        TRY(session.execute("DELETE FROM files WHERE id = :id", {{"id", lost.id}}));
+        return {};
+    }));
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE(run_blocking(ingestor_->run_one({})));
+    EXPECT_EQ(store_file(store.id, kept.id).status, "completed");
+    EXPECT_EQ(count("vector_store_files"), 1);
+}
+
 TEST_F(IngestionTest, WorkersRunUntilStopped) {
     const auto file = upload(long_text(3));
     const auto store = make_store({file.id});

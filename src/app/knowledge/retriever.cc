@@ -33,6 +33,28 @@ struct Ranked {
     double order = 0;
 };
 
+/// The rows of the candidates that still exist, by id, in one statement. Its list is padded to a multiple of 16, so that
+/// few different statements are prepared.
+Result<std::map<std::string, sql::Row>> read_passages(sql::Session& session, const std::string& store_id,
+                                                      const std::vector<Candidate>& candidates) {
+    std::map<std::string, sql::Row> found;
+    if (candidates.empty()) return found;
+    std::string list;
+    sql::Params params{{"store", store_id}};
+    for (std::size_t i = 0; i < (candidates.size() + 15) / 16 * 16; ++i) {
+        std::string name = "c" + std::to_string(i);
+        list += (i == 0 ? ":" : ", :") + name;
+        params.emplace_back(std::move(name), candidates[std::min(i, candidates.size() - 1)].chunk_id);
+    }
+    TRY_ASSIGN(const auto rows, session.query(
+        "SELECT c.id AS id, c.file_id AS file_id, d.filename AS filename, c.ordinal AS ordinal, c.text AS text, "
+        "c.headings AS headings, c.page AS page, c.tokens AS tokens, f.attributes AS attributes FROM chunks c "
+        "JOIN files d ON d.id = c.file_id JOIN vector_store_files f ON f.store_id = c.store_id AND f.file_id = c.file_id "
+        "WHERE c.store_id = :store AND c.id IN (" + list + ")", params));
+    for (const auto& row : rows) found.emplace(row.text("id"), row);
+    return found;
+}
+
 }  // namespace
 
 Retriever::Retriever(sql::Database& database, KnowledgeModels& models, Calibrator& calibrator, IndexCache& cache,
@@ -87,8 +109,9 @@ Task<Result<>> Retriever::embed_queries(CallContext context, std::shared_ptr<Sea
         const auto* first = embedded.values.data() + i * size;
         vectors->emplace_back(first, first + size);
     }
-    result->query_vector = vectors->front();
     CO_TRY_ASSIGN(result->calibration, co_await calibrator_.of(context, model));
+    // Last: a query vector with the similarities of another model would pass for evidence.
+    result->query_vector = vectors->front();
     co_return Result<>{};
 }
 
@@ -110,16 +133,13 @@ Result<> Retriever::scan(SearchResult& result, const SearchRequest& request, con
         using Found = std::vector<Ranked>;
         TRY_ASSIGN(auto found, database_.read_now<Found>([&](sql::Session& session) -> Result<Found> {
             Found rows;
+            TRY_ASSIGN(const auto read, read_passages(session, result.store.id, candidates));
             for (const auto& candidate : candidates) {
-                TRY_ASSIGN(const auto row, session.query_one(
-                    "SELECT c.id AS id, c.file_id AS file_id, d.filename AS filename, c.ordinal AS ordinal, c.text AS text, "
-                    "c.headings AS headings, c.page AS page, c.tokens AS tokens, f.attributes AS attributes FROM chunks c "
-                    "JOIN files d ON d.id = c.file_id JOIN vector_store_files f ON f.store_id = c.store_id AND f.file_id = c.file_id "
-                    "WHERE c.id = :id AND c.store_id = :store", {{"id", candidate.chunk_id}, {"store", result.store.id}}));
-                if (!row) continue;  // removed since the index was refreshed
+                const auto row = read.find(candidate.chunk_id);
+                if (row == read.end()) continue;  // removed since the index was refreshed
                 Ranked ranked;
-                ranked.passage.chunk = rows::chunk_from(*row);
-                ranked.passage.attributes = codec::decode_object(row->text("attributes"));
+                ranked.passage.chunk = rows::chunk_from(row->second);
+                ranked.passage.attributes = codec::decode_object(row->second.text("attributes"));
                 ranked.passage.dense = candidate.dense;
                 ranked.passage.lexical = candidate.lexical;
                 ranked.order = candidate.fused / kBestFused;

@@ -86,6 +86,16 @@ TEST_F(RetrieverTest, WithoutTheModelWordsStillFind) {
     EXPECT_GT(found.passages[0].score, 0.5);
 }
 
+TEST_F(RetrieverTest, NoQueryVectorWithoutItsCalibration) {
+    const auto file = upload("Otters hold hands while they sleep.");
+    const auto store = make_store({file.id});
+    ingest_all();
+    models_.after_embed = [this] { models_.fail_embeddings = 1; };  // the query is embedded, the calibration is not
+    const auto found = search(store.id, "otters").value();
+    EXPECT_TRUE(found.words_only);
+    EXPECT_TRUE(found.query_vector.empty()) << "evidence would be weighed with the similarities of another model";
+}
+
 TEST_F(RetrieverTest, EmptyStoreFindsNothing) {
     const auto store = make_store({});
     EXPECT_TRUE(search(store.id, "anything").value().passages.empty());
@@ -152,6 +162,9 @@ TEST_F(RetrieverTest, CacheForgetsTheStoreUnusedLongest) {
     ASSERT_TRUE(few_chunks.acquire(stores[0]));
     ASSERT_TRUE(few_chunks.acquire(stores[1]));
     EXPECT_EQ(few_chunks.size(), 1U);
+    IndexCache none(*database_, 10, 0);
+    EXPECT_EQ(none.acquire(stores[0]).error().reason(), "vector_store_too_large");
+    EXPECT_EQ(none.size(), 0U);
 }
 
 TEST_F(RetrieverTest, SearchesWhileFilesComeAndGo) {

@@ -40,7 +40,7 @@ Result<bool> queue_file(sql::Session& session, const std::string& project, const
         return fail(not_found("No such File object: " + text::shorten(text::to_valid_utf8(file.file_id), 80))
                         .with_field("file_id").with_reason("file_not_found"));
     }
-    TRY_ASSIGN(const auto known, session.query_one("SELECT id FROM files WHERE id = :file AND project = :project",
+    TRY_ASSIGN(const auto known, session.query_one("SELECT id FROM files WHERE id = :file AND project = :project {{for_update}}",
                                                    {{"file", file.file_id}, {"project", project}}));
     if (!known) {
         return fail(not_found("No such File object: " + file.file_id).with_field("file_id").with_reason("file_not_found"));
@@ -83,14 +83,15 @@ Result<> check_room(sql::Session& session, const std::string& store_id) {
     TRY_ASSIGN(const auto row, session.query_one("SELECT COUNT(*) AS files FROM vector_store_files WHERE store_id = :store",
                                                  {{"store", store_id}}));
     if (row && row->integer("files") > kMaxFilesPerStore) {
-        return fail(resource_exhausted("a vector store holds at most 10000 files; create another one")
+        return fail(failed_precondition("a vector store holds at most 10000 files; create another one")
                         .with_reason("vector_store_full"));
     }
     return {};
 }
 
-/// Neither removed nor expired.
+/// Neither removed nor expired, and not removed before this transaction ends.
 Result<> require_usable(sql::Session& session, const std::string& project, const std::string& store_id, std::int64_t now) {
+    TRY(rows::lock_store(session, project, store_id));
     TRY_ASSIGN(const auto store, rows::load_store(session, project, store_id, now));
     if (store.expired) {
         return fail(failed_precondition("vector store '" + store_id + "' has expired").with_reason("vector_store_expired"));
@@ -144,8 +145,12 @@ Result<Page<StoreFile>> file_page(sql::Session& session, const std::string& stor
 }  // namespace
 
 VectorStoreService::VectorStoreService(sql::Database& database, const Clock& clock, Defaults defaults,
-                                       std::function<void()> on_new_work)
-    : database_(database), clock_(clock), defaults_(defaults), on_new_work_(std::move(on_new_work)) {}
+                                       std::function<void()> on_new_work, std::function<void(const std::string&)> on_removed)
+    : database_(database),
+      clock_(clock),
+      defaults_(defaults),
+      on_new_work_(std::move(on_new_work)),
+      on_removed_(std::move(on_removed)) {}
 
 Task<Result<VectorStore>> VectorStoreService::create(NewStore wanted) {
     const std::int64_t now = unix_millis(clock_.system());
@@ -214,17 +219,20 @@ Task<Result<VectorStore>> VectorStoreService::update(std::string project, std::s
 }
 
 Task<Result<>> VectorStoreService::remove(std::string project, std::string store_id) {
-    co_return co_await database_.write<void>([=](sql::Session& session) -> Result<> {
-        TRY(rows::require_store(session, project, store_id));
+    CO_TRY(co_await database_.write<void>([=](sql::Session& session) -> Result<> {
+        TRY(rows::lock_store(session, project, store_id));
         const sql::Params id{{"id", store_id}};
-        TRY(session.execute("DELETE FROM chunks WHERE store_id = :id", id));
+        // Before the passages: a worker that is storing some holds its row here until they are there to be deleted.
         TRY(session.execute("DELETE FROM vector_store_files WHERE store_id = :id", id));
+        TRY(session.execute("DELETE FROM chunks WHERE store_id = :id", id));
         TRY(session.execute("DELETE FROM vector_store_batch_files WHERE batch_id IN "
                             "(SELECT id FROM vector_store_batches WHERE store_id = :id)", id));
         TRY(session.execute("DELETE FROM vector_store_batches WHERE store_id = :id", id));
         TRY(session.execute("DELETE FROM vector_stores WHERE id = :id", id));
         return {};
-    });
+    }));
+    if (on_removed_) on_removed_(store_id);
+    co_return Result<>{};
 }
 
 Task<Result<StoreFile>> VectorStoreService::add_file(std::string project, std::string store_id, NewFile file) {
@@ -270,12 +278,12 @@ Task<Result<StoreFile>> VectorStoreService::set_attributes(std::string project, 
 
 Task<Result<>> VectorStoreService::remove_file(std::string project, std::string store_id, std::string file_id) {
     co_return co_await database_.write<void>([=](sql::Session& session) -> Result<> {
-        TRY(rows::require_store(session, project, store_id));
+        TRY(rows::lock_store(session, project, store_id));
         TRY(rows::load_store_file(session, store_id, file_id));
         TRY(rows::next_revision(session, store_id));
         const sql::Params key{{"store", store_id}, {"file", file_id}};
-        TRY(session.execute("DELETE FROM chunks WHERE store_id = :store AND file_id = :file", key));
         TRY(session.execute("DELETE FROM vector_store_files WHERE store_id = :store AND file_id = :file", key));
+        TRY(session.execute("DELETE FROM chunks WHERE store_id = :store AND file_id = :file", key));
         TRY(session.execute("DELETE FROM vector_store_batch_files WHERE file_id = :file AND batch_id IN "
                             "(SELECT id FROM vector_store_batches WHERE store_id = :store)", key));
         return {};

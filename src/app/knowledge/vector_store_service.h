@@ -20,7 +20,9 @@ public:
         int overlap_tokens = 0;
     };
     /// `on_new_work` is called (from SQL or io threads) after files were queued.
-    VectorStoreService(sql::Database& database, const Clock& clock, Defaults defaults, std::function<void()> on_new_work);
+    /// `on_removed` is told the id of a store that is gone, so that nobody keeps its index.
+    VectorStoreService(sql::Database& database, const Clock& clock, Defaults defaults, std::function<void()> on_new_work,
+                       std::function<void(const std::string&)> on_removed = {});
 
     /// A file to be added. Without chunking the defaults apply.
     struct NewFile {
@@ -86,6 +88,7 @@ private:
     const Clock& clock_;
     const Defaults defaults_;
     const std::function<void()> on_new_work_;
+    const std::function<void(const std::string&)> on_removed_;
 };
 
 }  // namespace atrium::app

@@ -27,6 +27,17 @@ TEST_F(VectorStoreTest, LifeOfAStore) {
     EXPECT_EQ(count("vector_store_files"), 0);
 }
 
+TEST_F(VectorStoreTest, RemovalIsAnnounced) {
+    std::vector<std::string> removed;
+    VectorStoreService stores(*database_, clock_, VectorStoreService::Defaults{300, 0}, [] {},
+                              [&](const std::string& id) { removed.push_back(id); });
+    const auto store = make_store({});
+    EXPECT_FALSE(run_blocking(stores.remove("proj_b", store.id)));
+    EXPECT_TRUE(removed.empty());
+    EXPECT_TRUE(run_blocking(stores.remove("proj_a", store.id)));
+    EXPECT_EQ(removed, std::vector<std::string>{store.id});
+}
+
 TEST_F(VectorStoreTest, EverythingForeignIsNotFound) {
     const auto file = upload("text");
     const auto foreign = upload("text", "b.txt", "proj_b");

@@ -32,6 +32,14 @@ Result<> require_store(sql::Session& session, const std::string& project, const 
     return {};
 }
 
+Result<> lock_store(sql::Session& session, const std::string& project, const std::string& store_id) {
+    TRY_ASSIGN(const auto row,
+               session.query_one("SELECT id FROM vector_stores WHERE id = :id AND project = :project {{for_update}}",
+                                 {{"id", store_id}, {"project", project}}));
+    if (!row) return fail(no_store(store_id));
+    return {};
+}
+
 Result<VectorStore> load_store(sql::Session& session, const std::string& project, const std::string& store_id,
                                std::int64_t now) {
     TRY_ASSIGN(const auto row, session.query_one(

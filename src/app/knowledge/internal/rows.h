@@ -17,6 +17,9 @@ Result<VectorStore> load_store(sql::Session& session, const std::string& project
 /// Only the check, for calls that do not need the store itself.
 Result<> require_store(sql::Session& session, const std::string& project, const std::string& store_id);
 
+/// The same, and nobody removes the store before this write transaction ends.
+Result<> lock_store(sql::Session& session, const std::string& project, const std::string& store_id);
+
 /// "SELECT … FROM vector_store_files f JOIN files d ON d.id = f.file_id"; conditions follow.
 extern const std::string kSelectStoreFile;
 StoreFile store_file_from(const sql::Row& row);
