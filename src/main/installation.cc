@@ -7,9 +7,11 @@
 
 #include "app/governance/audit_log.h"
 #include "app/knowledge/schema.h"
+#include "app/routing/migrations.h"
 #include "app/tenancy/migrations.h"
 #include "data/files/local_blob_store.h"
 #include "gateway/admin/knowledge.h"
+#include "gateway/admin/routing_routes.h"
 #include "gateway/console/console.h"
 #include "gateway/openai/files.h"
 #include "gateway/openai/vector_stores.h"
@@ -27,7 +29,8 @@ constexpr std::chrono::milliseconds kReadinessPoll{50};
 
 std::vector<sql::Migration> all_migrations() {
     std::vector<sql::Migration> all;
-    for (const auto& part : {app::tenancy_migrations(), app::usage_migrations(), app::knowledge_migrations(), app::audit_migrations()}) {
+    for (const auto& part : {app::tenancy_migrations(), app::usage_migrations(), app::knowledge_migrations(), app::audit_migrations(),
+                             app::routing_migrations()}) {
         all.insert(all.end(), part.begin(), part.end());
     }
     std::ranges::sort(all, {}, &sql::Migration::number);
@@ -71,6 +74,20 @@ model::ModelInfo info_of(const model::InstalledModel& model, const config::Model
     return info;
 }
 
+/// "local/<model>": its readiness comes from the supervisor, and it costs nothing.
+model::Deployment local_deployment(const model::InstalledModel& model, const config::ModelSettings& settings,
+                                   std::shared_ptr<model::Upstream> upstream) {
+    model::Deployment deployment;
+    deployment.id = "local/" + model.name;
+    deployment.info = info_of(model, settings);
+    deployment.version = model.version;
+    deployment.upstream = std::move(upstream);
+    deployment.upstream_name = "local";
+    deployment.upstream_model = model.name;
+    deployment.local = true;
+    return deployment;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Installation>> Installation::open(Options options) {
@@ -103,6 +120,14 @@ Result<> Installation::prepare() {
     tenancy_ = std::make_unique<app::Tenancy>(*database_, system_clock());
     TRY(ensure_admin_key());
     usage_ = std::make_unique<app::UsageLog>(*database_, system_clock());
+    routing_ = std::make_unique<app::RoutingService>(app::RoutingService::Parts{
+        .database = *database_,
+        .router = router_,
+        .client = client_,
+        .clock = system_clock(),
+        .make_upstream =
+            [this](model::UpstreamOptions options) { return model::make_upstream(client_, std::move(options)); },
+        .environment = options_.environment});
 
     fleet_ = std::make_unique<model::EngineFleet>(
         runtime_.context(0), system_clock(), metrics_,
@@ -171,6 +196,7 @@ Result<> Installation::start() {
     TRY(start_models());
     tasks_->spawn(watch_engines(tasks_->token()));
     tasks_->spawn(tenancy_->run(tasks_->token()));
+    tasks_->spawn(routing_->run(runtime_.context(0), tasks_->token()));
     tasks_->spawn(usage_->run(tasks_->token()));
     return knowledge_->start(runtime_.context(0));
 }
@@ -179,7 +205,7 @@ Result<> Installation::start_models() {
     const config::Settings& settings = options_.settings;
     const model::ModelStore store(machine_fs(), home_.models());
     TRY_ASSIGN(const std::vector<model::InstalledModel> installed, store.list());
-    std::vector<model::Route> routes;
+    std::vector<model::Deployment> local;
     for (const model::InstalledModel& model : installed) {
         const config::ModelSettings* row = settings_of(model, settings.models);
         const bool seen = std::ranges::find(model_names_, model.name) != model_names_.end();
@@ -188,7 +214,7 @@ Result<> Installation::start_models() {
         TRY_ASSIGN(std::string url, fleet_->base_url(model.name));
         TRY_ASSIGN(std::unique_ptr<model::Upstream> upstream,
                    model::make_upstream(client_, {.name = "local", .base_url = std::move(url)}));
-        routes.push_back({info_of(model, *row), std::move(upstream), model.name});
+        local.push_back(local_deployment(model, *row, std::move(upstream)));
         model_names_.push_back(model.name);
     }
     for (const config::ModelSettings& row : settings.models) {
@@ -197,24 +223,7 @@ Result<> Installation::start_models() {
                          {{"model", row.name}, {"do", "atrium pull " + row.name}});
         }
     }
-    for (const config::UpstreamSettings& row : settings.upstreams) {
-        TRY_ASSIGN(std::unique_ptr<model::Upstream> made,
-                   model::make_upstream(client_, {.name = row.name,
-                                                  .dialect = row.dialect,
-                                                  .base_url = row.url,
-                                                  .api_key = row.key,
-                                                  .api_version = row.api_version}));
-        const std::shared_ptr<model::Upstream> upstream = std::move(made);
-        for (const std::string& name : row.models) {
-            model::ModelInfo info;
-            info.id = name;
-            info.owned_by = row.name;
-            info.ready = true;
-            routes.push_back({std::move(info), upstream, name});
-        }
-    }
-    router_.publish(std::move(routes));
-    return {};
+    return routing_->start(std::move(local), settings.upstreams, settings.aliases);
 }
 
 /// Local engines belong to io thread 0; the other threads see their readiness through a snapshot, refreshed here.
@@ -231,6 +240,10 @@ Task<> Installation::watch_engines(StopToken stop) {
         if (current != *readiness_.load()) readiness_.store(std::make_shared<const Readiness>(std::move(current)));
         co_await sleep_for(kReadinessPoll, stop);
     }
+}
+
+Result<> Installation::reload(const config::Settings& settings) {
+    return routing_->reload(settings.upstreams, settings.aliases);
 }
 
 std::vector<std::string> Installation::not_ready() const {

@@ -9,6 +9,7 @@
 
 #include "app/chat/chat_service.h"
 #include "app/knowledge/knowledge.h"
+#include "app/routing/routing_service.h"
 #include "app/tenancy/tenancy.h"
 #include "app/usage/usage_log.h"
 #include "config/settings.h"
@@ -36,6 +37,7 @@ public:
         config::Settings settings;
         std::string samples;    ///< folder of the sample documents, or empty
         std::string admin_key;  ///< ATRIUM_ADMIN_KEY: the secret of the first key, or empty
+        std::map<std::string, std::string> environment = {};  ///< for references in keys of upstreams
     };
     static Result<std::unique_ptr<Installation>> open(Options options);
     ~Installation();
@@ -49,6 +51,10 @@ public:
     /// After stop(): a handler outlived the drain. It still refers to this object, so the process has to end without
     /// destroying it; what was acknowledged is on disk.
     bool has_stragglers() const { return server_ && server_->open_connections() > 0; }
+
+    /// Puts the upstreams and aliases of new settings in force, all or none; on an error everything stays. Calls in
+    /// work go on. Any thread, after start().
+    Result<> reload(const config::Settings& settings);
 
     Runtime& runtime() { return runtime_; }
     const Home& home() const { return home_; }
@@ -83,13 +89,15 @@ private:
     std::unique_ptr<model::EngineFleet> fleet_;
     model::Router router_{system_clock(), &metrics_};
     std::unique_ptr<model::Dispatcher> dispatcher_;
+    std::unique_ptr<app::RoutingService> routing_;
     std::unique_ptr<app::ChatService> chat_;
     std::unique_ptr<app::Knowledge> knowledge_;
     std::unique_ptr<gateway::Gateway> gateway_;
     std::unique_ptr<http::Server> server_;
     std::unique_ptr<TaskGroup> tasks_;
 
-    /// What keeps each local model from being ready; absent when it is. Written by watch_engines, read by every io thread.
+    /// What keeps each local model from being ready; absent when it is. Written by watch_engines, read by every io
+    /// thread.
     using Readiness = std::map<std::string, std::string, std::less<>>;
     std::atomic<std::shared_ptr<const Readiness>> readiness_;
 };

@@ -102,7 +102,8 @@ int serve(const cli::Common& common, const ServeOptions& options) {
 
     const auto key = common.environment.find("ATRIUM_ADMIN_KEY");
     Result<std::unique_ptr<Installation>> installation = Installation::open(
-        {*settings, find_samples(options.samples), key == common.environment.end() ? std::string() : key->second});
+        {*settings, find_samples(options.samples), key == common.environment.end() ? std::string() : key->second,
+         common.environment});
     if (!installation) {
         log::shutdown();
         return cli::report(installation.error());
@@ -118,10 +119,14 @@ int serve(const cli::Common& common, const ServeOptions& options) {
     Event stop_requested;
     signals.deliver({[&] { stop_requested.set(); },
                      [&] {
+                         if (stop_requested.is_set()) return;  // the installation is on its way out
                          const Result<config::Settings> fresh = load_settings(common, options);
-                         if (!fresh) return log::error("the new configuration has errors; the old one stays", {{"error", fresh.error()}});
+                         const Result<> reloaded = fresh ? (*installation)->reload(*fresh) : std::unexpected<Error>(fresh.error());
+                         if (!reloaded) {
+                             return log::error("the new configuration has errors; the old one stays", {{"error", reloaded.error()}});
+                         }
                          log::set_level(log::parse_level(fresh->log.level).value_or(log::Level::kInfo));
-                         log::info("configuration read again: log.level is in force, the rest needs a restart");
+                         log::info("configuration read again: upstreams, aliases and log.level are in force, the rest needs a restart");
                      }});
     spawn((*installation)->runtime().context(0), run(**installation, stop_requested));
     (*installation)->runtime().run();

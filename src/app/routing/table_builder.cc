@@ -20,6 +20,7 @@ Result<std::shared_ptr<model::Upstream>> TableBuilder::upstream(const config::Up
     options.name = settings.name;
     options.dialect = settings.dialect;
     options.base_url = settings.url;
+    options.api_version = settings.api_version;
     TRY_ASSIGN(options.api_key, config::resolve_secret(settings.key, environment_));
     // The first byte of an answer without streaming is the whole answer; the first content of a stream has its own
     // deadline in the dispatcher.
