@@ -69,7 +69,7 @@ Task<Result<>> Call::respond_json(const json::value& body, int status) {
 }
 
 SseStream& Call::sse() {
-    if (!sse_) sse_ = std::make_unique<SseStream>(exchange_, heartbeat_);
+    if (!sse_) sse_ = std::make_unique<SseStream>(exchange_, heartbeat_, stream_format_);
     return *sse_;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/machine_error.h"
 #include "base/text.h"
+#include "gateway/route_table.h"
 
 namespace atrium::gateway {
 namespace {
@@ -53,6 +54,8 @@ constexpr std::array<ReasonRow, 5> kReasons{{
     {"disk_full", 507, "server_error", "insufficient_storage"},
 }};
 
+constexpr int kOverloaded = 529;  // Anthropic's 503
+
 const CodeRow& row_of(Code code) {
     return kCodes[static_cast<std::size_t>(code)];
 }
@@ -62,6 +65,28 @@ const ReasonRow* row_of(std::string_view reason) {
         if (row.reason == reason) return &row;
     }
     return nullptr;
+}
+
+/// Defects show a general sentence with the request id.
+std::string public_message(const Error& error, std::string_view request_id) {
+    if (error.code() != Code::kInternal && error.code() != Code::kDataLoss) return text::to_valid_utf8(error.message());
+    return fmt::format(
+        "The server failed while handling this request. Its log has the details under the request id {}.", request_id);
+}
+
+/// Anthropic's names; its clients map statuses to exception types, so the two agree here.
+std::string_view anthropic_type(int status) {
+    switch (status) {
+        case 401: return "authentication_error";
+        case 402: return "billing_error";
+        case 403: return "permission_error";
+        case 404: return "not_found_error";
+        case 413: return "request_too_large";
+        case 429: return "rate_limit_error";
+        case 504: return "timeout_error";
+        case kOverloaded: return "overloaded_error";
+        default: return status < 500 ? "invalid_request_error" : "api_error";
+    }
 }
 
 json::value text_or_null(std::string_view text) {
@@ -81,12 +106,7 @@ json::object error_body(const Error& whole, std::string_view request_id) {
     const Error error = shown_to_client(whole);
     const auto& code = row_of(error.code());
     const auto* reason = row_of(error.reason());
-    std::string message = text::to_valid_utf8(error.message());
-    if (error.code() == Code::kInternal || error.code() == Code::kDataLoss) {
-        message = fmt::format(
-            "The server failed while handling this request. Its log has the details under the request id {}.",
-            request_id);
-    }
+    std::string message = public_message(error, request_id);
     std::string_view wire_code = error.reason().empty() ? code.wire_code : std::string_view(error.reason());
     if (reason != nullptr && !reason->wire_code.empty()) wire_code = reason->wire_code;
     const std::string_view type = reason != nullptr && !reason->type.empty() ? reason->type : code.type;
@@ -97,14 +117,32 @@ json::object error_body(const Error& whole, std::string_view request_id) {
               {"code", text_or_null(wire_code)}}}};
 }
 
-http::Response error_response(const Error& error, std::string_view request_id) {
+int error_status(const Error& error, Dialect dialect) {
     const int status = error_status(error);
-    auto response = http::Response::json(status, json::serialize(error_body(error, request_id)));
+    return dialect == Dialect::kAnthropic && status == 503 ? kOverloaded : status;
+}
+
+json::object error_body(const Error& error, std::string_view request_id, Dialect dialect) {
+    if (dialect == Dialect::kOllama) return {{"error", public_message(error, request_id)}};
+    if (dialect != Dialect::kAnthropic) return error_body(error, request_id);
+    return {{"type", "error"},
+            {"error",
+             {{"type", anthropic_type(error_status(error, dialect))}, {"message", public_message(error, request_id)}}},
+            {"request_id", request_id}};
+}
+
+http::Response error_response(const Error& error, std::string_view request_id) {
+    return error_response(error, request_id, Dialect::kOpenAi);
+}
+
+http::Response error_response(const Error& error, std::string_view request_id, Dialect dialect) {
+    const int status = error_status(error, dialect);
+    auto response = http::Response::json(status, json::serialize(error_body(error, request_id, dialect)));
     // A model that is starting or an engine that is coming back takes seconds, not the SDKs' default half second.
     if (needs_operator(error)) {
         // The SDKs retry every 5xx; these stay until somebody does something.
         response.headers.add("x-should-retry", "false");
-    } else if (status == 503) {
+    } else if (status == 503 || status == kOverloaded) {
         response.headers.add("retry-after", "2");
     }
     if (status == 401) response.headers.add("WWW-Authenticate", "Bearer");

@@ -2,7 +2,10 @@
 
 #include "gateway/admin/admin_routes.h"
 #include "gateway/admin/operations_routes.h"
+#include "gateway/anthropic/anthropic_routes.h"
+#include "gateway/ollama/ollama_routes.h"
 #include "gateway/openai/openai_routes.h"
+#include "gateway/openai/text_tools.h"
 #include "gateway/pipeline.h"
 
 namespace atrium::gateway {
@@ -37,6 +40,9 @@ Gateway::Gateway(Dependencies dependencies) : state_(std::make_unique<State>(std
     add_model_routes(routes, parts.chat);
     add_chat_routes(routes, parts.chat);
     add_embedding_routes(routes, parts.chat);
+    add_message_routes(routes, parts.chat);
+    add_text_tool_routes(routes, parts.chat);
+    add_ollama_routes(routes, parts.chat, parts.version);
     add_admin_routes(routes, parts.tenancy, parts.chat, parts.limits);
     add_usage_routes(routes, parts.usage, parts.clock);
     add_operations_routes(routes, {.chat = parts.chat,

@@ -33,6 +33,16 @@ Error unknown_path(const RouteTable& routes, const http::RequestHead& head) {
     return not_found(std::move(message)).with_reason("unknown_url");
 }
 
+/// In whose words this request wants to hear of errors, also where no route was found.
+Dialect dialect_of(const RouteSpec* route, const http::RequestHead& head) {
+    const bool anthropic_client = head.headers.get("anthropic-version").has_value();
+    if (route != nullptr && route->dialect != Dialect::kOpenAi) return route->dialect;
+    if (anthropic_client && head.path.starts_with("/v1/")) return Dialect::kAnthropic;
+    if (route == nullptr && head.path.starts_with("/v1/messages")) return Dialect::kAnthropic;
+    if (route == nullptr && head.path.starts_with("/api/")) return Dialect::kOllama;
+    return Dialect::kOpenAi;
+}
+
 }  // namespace
 
 /// One request on its way: what the stages hand each other.
@@ -131,14 +141,15 @@ Task<Result<>> Pipeline::tell(Passage& passage, const Error& error) const {
     const bool stopped = error.code() == Code::kCancelled && passage.exchange.stop_token().stop_requested();
     const Error shown =
         stopped ? unavailable("The server is shutting down; please retry.").with_reason("shutting_down") : error;
+    const auto dialect = dialect_of(passage.match.route, passage.head());
     if (!passage.exchange.response_started()) {
-        co_return co_await passage.exchange.respond(error_response(shown, passage.exchange.request_id()));
+        co_return co_await passage.exchange.respond(error_response(shown, passage.exchange.request_id(), dialect));
     }
     // Inside a download there is no place for words: without finish() the connection breaks off, and the client knows.
     if (!passage.call || !passage.call->is_streaming()) co_return fail(error);
-    const auto event = json::serialize(error_body(shown, passage.exchange.request_id()));
+    const auto event = json::serialize(error_body(shown, passage.exchange.request_id(), dialect));
     // Streams with named events have one named "error"; OpenAI's have none. Both parse this data.
-    const bool named = passage.match.route->dialect == Dialect::kAtrium;
+    const bool named = dialect == Dialect::kAtrium || dialect == Dialect::kAnthropic;
     CO_TRY(co_await passage.call->send_sse(event, named ? "error" : ""));
     co_return co_await passage.exchange.finish();
 }

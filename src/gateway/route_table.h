@@ -25,7 +25,15 @@ enum class Access {
 };
 
 /// In whose words errors are told.
-enum class Dialect { kOpenAi, kAtrium };
+enum class Dialect { kOpenAi, kAnthropic, kOllama, kAtrium };
+
+/// How a stream looks on the wire.
+struct StreamFormat {
+    std::string content_type = "text/event-stream; charset=utf-8";
+    /// Sent into silences; empty: nothing, because the format has no words without meaning.
+    std::string keep_alive = ": keep-alive\n\n";
+    bool lines = false;  ///< one JSON document per line instead of events
+};
 
 class SseStream;
 
@@ -71,6 +79,8 @@ public:
     Task<Result<>> start_sse();
     /// "data: …\n\n", or with an event name "event: …\ndata: …\n\n". Starts the stream when nobody has.
     Task<Result<>> send_sse(std::string_view data, std::string_view event = {});
+    /// Another format than OpenAI's events; before the stream is expected or started.
+    void set_stream_format(StreamFormat format) { stream_format_ = std::move(format); }
     /// Ends the heartbeat; the exchange itself is finished by the pipeline.
     Task<> close_stream();
     bool is_streaming() const;
@@ -88,6 +98,7 @@ private:
     std::map<std::string, std::string> path_parameters_;
     std::size_t max_body_ = 32u << 20;
     std::chrono::milliseconds heartbeat_{15'000};
+    StreamFormat stream_format_;
     std::unique_ptr<SseStream> sse_;
 };
 

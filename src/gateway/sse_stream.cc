@@ -25,7 +25,7 @@ Task<> SseStream::beat(SseStream* self) {
             continue;
         }
         // A client that is gone or does not read ends the heartbeat; the handler learns it from its own write.
-        if (!co_await self->write(": keep-alive\n\n")) break;
+        if (!co_await self->write(self->format_.keep_alive)) break;
         if (self->stop_.stop_requested()) break;
     }
     self->beat_ended_.set();
@@ -34,7 +34,7 @@ Task<> SseStream::beat(SseStream* self) {
 Task<Result<>> SseStream::write_exclusively(std::string_view bytes) {
     if (!exchange_.response_started()) {
         http::ResponseHead head;
-        head.headers.add("Content-Type", "text/event-stream; charset=utf-8");
+        head.headers.add("Content-Type", format_.content_type);
         head.headers.add("Cache-Control", "no-cache");
         head.headers.add("X-Accel-Buffering", "no");
         CO_TRY(co_await exchange_.start(std::move(head)));
@@ -66,7 +66,10 @@ Task<Result<>> SseStream::start() {
 
 Task<Result<>> SseStream::send(std::string_view data, std::string_view event) {
     std::string bytes;
-    if (event.empty() && data.find_first_of("\r\n") == std::string_view::npos) {
+    if (format_.lines) {
+        bytes.reserve(data.size() + 1);
+        bytes.append(data).append("\n");
+    } else if (event.empty() && data.find_first_of("\r\n") == std::string_view::npos) {
         bytes.reserve(data.size() + 8);
         bytes.append("data: ").append(data).append("\n\n");
     } else {

@@ -5,16 +5,19 @@
 
 #include "base/clock.h"
 #include "base/stop.h"
+#include "gateway/route_table.h"
 #include "platform/async/runtime.h"
 #include "platform/http/server.h"
 
 namespace atrium::gateway {
 
-/// Server-sent events on one exchange, with a comment whenever the client has heard nothing for `silence`.
+/// Server-sent events (or JSON lines, as the format says) on one exchange, with a sign of life whenever the client has
+/// heard nothing for `silence`.
 /// Belongs to the exchange's thread and to one Call; `close()` is awaited before it is destroyed.
 class SseStream {
 public:
-    SseStream(http::Exchange& exchange, std::chrono::milliseconds silence) : exchange_(exchange), silence_(silence) {}
+    SseStream(http::Exchange& exchange, std::chrono::milliseconds silence, StreamFormat format = {})
+        : exchange_(exchange), silence_(silence), format_(std::move(format)) {}
     ~SseStream();
     SseStream(const SseStream&) = delete;
     SseStream& operator=(const SseStream&) = delete;
@@ -32,6 +35,7 @@ private:
 
     http::Exchange& exchange_;
     const std::chrono::milliseconds silence_;
+    const StreamFormat format_;
     SteadyTime last_write_{};
     StopSource stop_;
     Event beat_ended_;

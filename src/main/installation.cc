@@ -7,6 +7,7 @@
 
 #include "app/governance/audit_log.h"
 #include "app/knowledge/schema.h"
+#include "app/responses/schema.h"
 #include "app/routing/migrations.h"
 #include "app/tenancy/migrations.h"
 #include "data/files/local_blob_store.h"
@@ -14,6 +15,7 @@
 #include "gateway/admin/routing_routes.h"
 #include "gateway/console/console.h"
 #include "gateway/openai/files.h"
+#include "gateway/openai/responses.h"
 #include "gateway/openai/vector_stores.h"
 #include "model/catalog/model_store.h"
 #include "model/upstream/upstream.h"
@@ -30,7 +32,7 @@ constexpr std::chrono::milliseconds kReadinessPoll{50};
 std::vector<sql::Migration> all_migrations() {
     std::vector<sql::Migration> all;
     for (const auto& part : {app::tenancy_migrations(), app::usage_migrations(), app::knowledge_migrations(), app::audit_migrations(),
-                             app::routing_migrations()}) {
+                             app::response_migrations(), app::routing_migrations()}) {
         all.insert(all.end(), part.begin(), part.end());
     }
     std::ranges::sort(all, {}, &sql::Migration::number);
@@ -86,6 +88,20 @@ model::Deployment local_deployment(const model::InstalledModel& model, const con
     deployment.upstream_model = model.name;
     deployment.local = true;
     return deployment;
+}
+
+/// A stored file in one piece, for a model to read.
+Task<Result<app::FileContent>> read_whole_file(app::FileService* files, std::string project, std::string id,
+                                               std::size_t limit) {
+    CO_TRY_ASSIGN(auto file, co_await files->get(std::move(project), std::move(id)));
+    if (file.bytes < 0 || static_cast<std::size_t>(file.bytes) > limit) {
+        co_return fail(out_of_range(fmt::format("The file '{}' has {} bytes; a model reads at most {}.", file.id,
+                                                file.bytes, limit))
+                           .with_field("input"));
+    }
+    const std::string name = file.filename;
+    CO_TRY_ASSIGN(auto bytes, co_await files->read(std::move(file), 0, limit));
+    co_return app::FileContent{name, std::move(bytes)};
 }
 
 }  // namespace
@@ -149,7 +165,34 @@ Result<> Installation::prepare() {
         *database_, *blobs_,
         app::make_knowledge_models(*chat_, settings.knowledge.embedding_model, settings.knowledge.answer_model),
         *workers_, system_clock(), &spans_, machine_fs(), std::move(knowledge));
+    responses_ = std::make_unique<app::ResponseService>(*database_, *chat_, system_clock(), response_options());
     return {};
+}
+
+app::ResponseService::Options Installation::response_options() {
+    app::ResponseService::Options options;
+    options.sole_owner = database_->backend() == "sqlite";
+    options.read_file = [files = &knowledge_->files()](std::string project, std::string id, std::size_t limit) {
+        return read_whole_file(files, std::move(project), std::move(id), limit);
+    };
+    options.settle = [usage = usage_.get()](const app::CallContext& context, const app::CallOutcome& outcome,
+                                            const std::optional<Error>& error) {
+        if (outcome.model.empty()) return;
+        app::UsageRecord record;
+        record.request_id = context.request_id + "-background";
+        record.project = context.principal.project;
+        record.key_id = context.principal.key_id;
+        record.operation = outcome.operation;
+        record.model = outcome.model;
+        record.upstream = outcome.upstream;
+        record.prompt_tokens = outcome.usage.prompt_tokens;
+        record.completion_tokens = outcome.usage.completion_tokens;
+        record.cached_tokens = outcome.usage.cached_tokens;
+        record.estimated = outcome.usage_estimated;
+        record.status = error ? http_status(error->code()) : 200;
+        usage->record(std::move(record));
+    };
+    return options;
 }
 
 /// The first key comes from ATRIUM_ADMIN_KEY, from admin.key, or is made now and written there.
@@ -184,6 +227,8 @@ Result<std::string> Installation::listen() {
     gateway::add_vector_store_routes(gateway_->routes(), knowledge_->stores(), knowledge_->retriever());
     gateway::add_knowledge_routes(gateway_->routes(), knowledge_->stores(), knowledge_->retriever(),
                                   knowledge_->answers());
+    gateway::add_response_routes(gateway_->routes(), *responses_, *chat_);
+    gateway::add_conversation_routes(gateway_->routes(), responses_->conversations());
     server_ =
         std::make_unique<http::Server>(runtime_, http::ServerLimits{}, gateway::with_console(gateway_->handler()));
     TRY_ASSIGN(const std::string address, server_->listen(settings.server.listen));
@@ -198,6 +243,7 @@ Result<> Installation::start() {
     tasks_->spawn(tenancy_->run(tasks_->token()));
     tasks_->spawn(routing_->run(runtime_.context(0), tasks_->token()));
     tasks_->spawn(usage_->run(tasks_->token()));
+    TRY(responses_->start(runtime_.context(0)));
     return knowledge_->start(runtime_.context(0));
 }
 
@@ -254,6 +300,7 @@ std::vector<std::string> Installation::not_ready() const {
 
 Task<> Installation::stop() {
     co_await server_->drain(options_.settings.server.drain_timeout);
+    co_await responses_->stop();
     co_await knowledge_->stop();
     co_await dispatcher_->stop();
     if (tasks_) {

@@ -9,6 +9,7 @@
 
 #include "app/chat/chat_service.h"
 #include "app/knowledge/knowledge.h"
+#include "app/responses/response_service.h"
 #include "app/routing/routing_service.h"
 #include "app/tenancy/tenancy.h"
 #include "app/usage/usage_log.h"
@@ -68,6 +69,7 @@ private:
     Installation(Options options, Home home);
     Result<> prepare();
     Result<> ensure_admin_key();
+    app::ResponseService::Options response_options();
     Result<> start_models();
     Task<> watch_engines(StopToken stop);
 
@@ -92,6 +94,7 @@ private:
     std::unique_ptr<app::RoutingService> routing_;
     std::unique_ptr<app::ChatService> chat_;
     std::unique_ptr<app::Knowledge> knowledge_;
+    std::unique_ptr<app::ResponseService> responses_;
     std::unique_ptr<gateway::Gateway> gateway_;
     std::unique_ptr<http::Server> server_;
     std::unique_ptr<TaskGroup> tasks_;

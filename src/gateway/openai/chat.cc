@@ -1,5 +1,4 @@
-#include <fmt/format.h>
-
+#include "gateway/model_calls.h"
 #include "gateway/openai/openai_routes.h"
 #include "gateway/openai/requests.h"
 #include "gateway/openai/schemas.h"
@@ -7,29 +6,8 @@
 namespace atrium::gateway {
 namespace {
 
-/// What a local model cannot do is said before anything is computed. Upstreams judge for themselves.
-Result<> check_fit(const app::ChatService& chat, const ModelRequest& request) {
-    TRY_ASSIGN(const auto info, chat.ready_model(request.model));
-    if (info.owned_by != "atrium") return {};
-    if (info.embedding) {
-        return fail(
-            invalid_argument(
-                fmt::format("The model '{}' makes embeddings and cannot chat; use /v1/embeddings or a chat model.",
-                            info.id))
-                .with_field("model"));
-    }
-    if (!request.only_text) {
-        return fail(
-            invalid_argument(
-                fmt::format("The model '{}' reads text only; images, audio and files are not supported.", info.id))
-                .with_field("messages"));
-    }
-    return {};
-}
-
 /// The common end of chat and completions: answer at once or as a stream.
-Task<Result<>> relay(Call& call, app::ChatService& chat, model::Operation operation, Call::JsonText body,
-                     bool stream) {
+Task<Result<>> relay(Call& call, app::ChatService& chat, model::Operation operation, Call::JsonText body, bool stream) {
     auto model_call = app::make_model_call(operation, call.context(), std::move(body.object), std::move(body.text));
     if (!stream) {
         CO_TRY_ASSIGN(auto answer, co_await chat.complete(std::move(model_call), &call.outcome));
@@ -47,14 +25,14 @@ Task<Result<>> relay(Call& call, app::ChatService& chat, model::Operation operat
 Task<Result<>> create_chat_completion(Call& call, app::ChatService& chat) {
     CO_TRY_ASSIGN(auto body, co_await call.json_text());
     CO_TRY_ASSIGN(const auto request, validate_chat(body.object));
-    CO_TRY(check_fit(chat, request));
+    CO_TRY(check_chat_fit(chat, request.model, request.only_text));
     co_return co_await relay(call, chat, model::Operation::kChat, std::move(body), request.stream);
 }
 
 Task<Result<>> create_completion(Call& call, app::ChatService& chat) {
     CO_TRY_ASSIGN(auto body, co_await call.json_text());
     CO_TRY_ASSIGN(const auto request, validate_completion(body.object));
-    CO_TRY(check_fit(chat, request));
+    CO_TRY(check_chat_fit(chat, request.model, request.only_text));
     co_return co_await relay(call, chat, model::Operation::kCompletion, std::move(body), request.stream);
 }
 
