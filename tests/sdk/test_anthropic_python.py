@@ -41,7 +41,8 @@ def test_bearer(server):
 
 def test_count_tokens(client):
     short = client.messages.count_tokens(model=CHAT, messages=HI).input_tokens
-    long = client.messages.count_tokens(model=CHAT, messages=HI * 3, system="Be brief.").input_tokens
+    wordy = [{"role": "user", "content": "word " * 300}]
+    long = client.messages.count_tokens(model=CHAT, messages=wordy).input_tokens
     assert 0 < short < long
 
 

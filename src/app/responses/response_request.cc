@@ -221,8 +221,9 @@ Result<> read_sampling(const json::Reader& body, ResponseRequest& request) {
     echo["parallel_tool_calls"] = parallel.value_or(true);
     echo["top_logprobs"] = body.has("top_logprobs") ? *body.find("top_logprobs") : json::value(0);
     echo["service_tier"] = "default";
-    for (const auto* key : {"user", "safety_identifier", "prompt_cache_key"})
-        echo[key] = body.has(key) ? *body.find(key) : json::value(nullptr);
+    for (const auto* key : {"user", "safety_identifier", "prompt_cache_key"}) {
+        if (body.has(key)) echo[key] = *body.find(key);
+    }
     return {};
 }
 

@@ -19,7 +19,7 @@ json::object new_response(const ResponseRequest& request, const Clock& clock) {
     json::object response{
         {"id", new_id("resp_")},         {"object", "response"},    {"created_at", unix_seconds(clock.system())},
         {"status", "in_progress"},       {"completed_at", nullptr}, {"error", nullptr},
-        {"incomplete_details", nullptr}, {"usage", nullptr}};
+        {"incomplete_details", nullptr}};
     for (const auto& [key, value] : request.echo) response[key] = value;
     return response;
 }

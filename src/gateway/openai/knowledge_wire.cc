@@ -28,9 +28,9 @@ json::object file(const app::File& file) {
                       {"created_at", file.created_at},
                       {"filename", file.filename},
                       {"purpose", file.purpose},
-                      {"status", "processed"},
-                      {"status_details", nullptr}};
-    body["expires_at"] = or_null(file.expires_at);
+                      {"status", "processed"}};
+    // Absent, not null: the specification knows no null here.
+    if (file.expires_at) body["expires_at"] = *file.expires_at;
     return body;
 }
 
@@ -50,7 +50,6 @@ json::object vector_store(const app::VectorStore& store) {
                       {"usage_bytes", store.usage_bytes},
                       {"file_counts", file_counts(store.file_counts)},
                       {"status", store.status()},
-                      {"expires_after", nullptr},
                       {"last_active_at", store.last_active_at},
                       {"metadata", store.metadata}};
     if (store.expires_after_days) {

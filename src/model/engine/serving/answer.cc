@@ -42,7 +42,11 @@ std::string Answer::event(json::object choice) const {
 }
 
 std::string Answer::chat_event(int index, json::object delta, json::value logprobs, json::value finish) const {
-    return event({{"index", index}, {"delta", std::move(delta)}, {"logprobs", std::move(logprobs)}, {"finish_reason", std::move(finish)}});
+    json::object choice{{"index", index}, {"delta", std::move(delta)}};
+    // Absent unless there are some: in chunks the specification knows no null here.
+    if (!logprobs.is_null()) choice["logprobs"] = std::move(logprobs);
+    choice["finish_reason"] = std::move(finish);
+    return event(std::move(choice));
 }
 
 std::string Answer::add_chat(const AnswerPart& part, Choice& choice) {
