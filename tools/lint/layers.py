@@ -25,6 +25,7 @@ MAY = {
 ONLY = {
     re.compile(r"^(llama|ggml|gguf|common/|chat\.h|sampling\.h)"): "model/engine/llama",
     re.compile(r"^soci/"): "platform/sql",
+    re.compile(r"^hiredis/"): "platform/redis",
     re.compile(r"^boost/beast"): "platform/http",
     re.compile(r"^prometheus/"): "observability/metrics",
     re.compile(r"^spdlog/"): "observability/log",
