@@ -118,6 +118,13 @@ Apply scheme_into(Pick pick, std::vector<std::string> schemes) {
     };
 }
 
+Result<> apply_cache(Settings& settings, const std::string& value) {
+    const bool redis = (value.starts_with("redis://") || value.starts_with("unix://")) && value.size() > 8;
+    if (value != "memory://" && !redis) return fail(invalid_argument("must be memory:// or redis://host:port"));
+    settings.storage.cache = value;
+    return {};
+}
+
 Result<> apply_listen(Settings& settings, const std::string& value) {
     const std::size_t colon = value.rfind(':');
     if (colon == std::string::npos || colon == 0 || !parse_integer(value.substr(colon + 1), 0, 65535)) {
@@ -149,6 +156,9 @@ const std::vector<KeySpec>& scalar_keys() {
          scheme_into([](Settings& s) -> std::string& { return s.storage.database; }, {"sqlite", "postgresql"}), true},
         {"storage.files", "url", "file:///files", "Uploaded files: file:///FOLDER (relative to the home folder).",
          scheme_into([](Settings& s) -> std::string& { return s.storage.files; }, {"file"})},
+        {"storage.cache", "url", "memory://",
+         "What gateways of one installation share: memory:// (one gateway) or redis://[user:password@]host[:port][/number].",
+         apply_cache, true},
         {"log.level", "choice", "info", "debug, info, warning or error.",
          choice_into([](Settings& s) -> std::string& { return s.log.level; }, {"debug", "info", "warning", "error"})},
         {"log.format", "choice", "json", "json (one object per line) or text.",
@@ -159,6 +169,15 @@ const std::vector<KeySpec>& scalar_keys() {
          integer_into([](Settings& s) -> int& { return s.limits.requests_per_minute; }, 0, 100'000'000)},
         {"limits.concurrent", "integer", "32", "Requests at once per API key; 0 is unlimited.",
          integer_into([](Settings& s) -> int& { return s.limits.concurrent; }, 0, 1'000'000)},
+        {"limits.tokens_per_minute", "integer", "0", "Tokens per minute and API key, read and written; 0 is unlimited.",
+         integer_into([](Settings& s) -> std::int64_t& { return s.limits.tokens_per_minute; }, 0, 1'000'000'000'000)},
+        {"limits.default_output_tokens", "integer", "1024",
+         "Tokens set aside for an answer whose request names no maximum; the rest is given back when it is there.",
+         integer_into([](Settings& s) -> int& { return s.limits.default_output_tokens; }, 0, 1'000'000)},
+        {"usage.keep_calls_days", "integer", "90", "How long single calls are kept; their sums stay.",
+         integer_into([](Settings& s) -> int& { return s.usage.keep_calls_days; }, 1, 36500)},
+        {"usage.keep_hours_days", "integer", "400", "How long hourly sums are kept; daily sums stay.",
+         integer_into([](Settings& s) -> int& { return s.usage.keep_hours_days; }, 2, 36500)},
         {"knowledge.embedding_model", "text", "", "Model for new knowledge bases; empty is the first embedding model.",
          text_into([](Settings& s) -> std::string& { return s.knowledge.embedding_model; })},
         {"knowledge.answer_model", "text", "", "Model that words answers; empty is the first chat model.",
@@ -182,6 +201,9 @@ const std::vector<ListSpec>& list_keys() {
           {"threads", "integer", "0", "CPU threads; 0 is all."}}},
         upstream_spec(),
         alias_spec(),
+        rate_limit_spec(),
+        budget_spec(),
+        price_spec(),
     };
     return lists;
 }
@@ -223,6 +245,7 @@ void apply_lists(const Document& document, const std::map<std::string, std::stri
     });
     routed("aliases", [&](const Document::Item& item) { settings.aliases.push_back(take_alias(item, problems)); });
     check_names(settings, problems);
+    take_metering(document, settings, problems);
 }
 
 Result<std::string> resolve_references(const std::string& value, const std::map<std::string, std::string>& environment) {

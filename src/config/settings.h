@@ -28,6 +28,7 @@ struct ServerSettings {
 struct StorageSettings {
     std::string database = "sqlite:///atrium.db";  ///< relative paths are below the home folder
     std::string files = "file:///files";
+    std::string cache = "memory://";  ///< or redis://…: what gateways of one installation share
 };
 
 struct LogSettings {
@@ -105,9 +106,44 @@ struct AliasSettings {
     std::vector<ShadowSettings> shadow;
 };
 
+/// What every key may do that has no limits of its own. 0: no limit.
 struct LimitSettings {
     int requests_per_minute = 600;
     int concurrent = 32;
+    std::int64_t tokens_per_minute = 0;
+    int default_output_tokens = 1024;  ///< reserved for an answer whose request names no maximum
+};
+
+/// A limit on one subject: "model:gpt-*", "project:proj_…", "organization:org_…", "user:…", "key:…".
+struct SubjectLimitSettings {
+    std::string subject;
+    std::int64_t requests_per_minute = 0;
+    std::int64_t tokens_per_minute = 0;
+    std::int64_t concurrent = 0;
+};
+
+/// What one subject may spend, in millionths of a US dollar. 0: no budget.
+struct BudgetSettings {
+    std::string subject;  ///< "organization:org_…", "project:…", "user:…", "key:…"
+    std::int64_t micros_per_day = 0;
+    std::int64_t micros_per_month = 0;
+    int alert_percent = 80;
+};
+
+/// In millionths of a US dollar per million tokens, and per request.
+struct ModelPriceSettings {
+    std::string model;  ///< name, pattern with '*', or "upstream/name"
+    std::int64_t input = 0;
+    std::optional<std::int64_t> cached_input;  ///< like input
+    std::optional<std::int64_t> cache_write;   ///< like input
+    std::int64_t output = 0;
+    std::int64_t request = 0;
+    std::int64_t valid_from = 0;  ///< unix seconds
+};
+
+struct UsageSettings {
+    int keep_calls_days = 90;   ///< single calls
+    int keep_hours_days = 400;  ///< hourly sums; daily sums stay
 };
 
 struct KnowledgeSettings {
@@ -127,6 +163,10 @@ struct Settings {
     std::vector<UpstreamSettings> upstreams;
     std::vector<AliasSettings> aliases;
     LimitSettings limits;
+    std::vector<SubjectLimitSettings> rate_limits;
+    std::vector<BudgetSettings> budgets;
+    std::vector<ModelPriceSettings> prices;
+    UsageSettings usage;
     KnowledgeSettings knowledge;
 };
 

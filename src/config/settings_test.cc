@@ -119,6 +119,31 @@ TEST_F(SettingsTest, AnUpstreamMaySpeakAnyDialect) {
     EXPECT_NE(problem(), "");
 }
 
+TEST_F(SettingsTest, LimitsBudgetsAndPrices) {
+    write("storage: { cache: 'redis://h:6379/1' }\n"
+          "limits: { tokens_per_minute: 5000 }\n"
+          "rate_limits: [ { subject: 'model:gpt-*', requests_per_minute: 10 } ]\n"
+          "budgets: [ { subject: 'project:proj_1', usd_per_day: 1.5, alert_percent: 50 } ]\n"
+          "prices: [ { model: 'gpt-*', input: 2.50, output: 10, cached_input: 1.25, valid_from: 2026-01-31 } ]\n");
+    const Settings settings = load(options_).value();
+    EXPECT_EQ(settings.storage.cache, "redis://h:6379/1");
+    EXPECT_EQ(settings.limits.tokens_per_minute, 5000);
+    EXPECT_EQ(settings.rate_limits.at(0).requests_per_minute, 10);
+    EXPECT_EQ(settings.budgets.at(0).micros_per_day, 1'500'000);
+    EXPECT_EQ(settings.budgets.at(0).alert_percent, 50);
+    const auto& price = settings.prices.at(0);
+    EXPECT_EQ(price.input, 2'500'000);
+    EXPECT_EQ(price.cached_input, 1'250'000);
+    EXPECT_FALSE(price.cache_write);
+    EXPECT_EQ(price.valid_from, 1'769'817'600);
+    for (const char* yaml : {"storage: { cache: 'memcached://h' }", "rate_limits: [ { subject: gpt } ]",
+                             "budgets: [ { subject: 'model:x' } ]", "prices: [ { model: x, input: much } ]",
+                             "prices: [ { model: x, valid_from: 2026-02-31 } ]", "budgets: [ { subject: 'key:' } ]"}) {
+        write(yaml);
+        EXPECT_NE(problem(), "") << yaml;
+    }
+}
+
 TEST(Home, FollowsTheEnvironment) {
     EXPECT_EQ(default_home({{"ATRIUM_HOME", "/srv/atrium"}}), "/srv/atrium");
     EXPECT_EQ(default_home({{"XDG_DATA_HOME", "/data"}, {"HOME", "/root"}}), "/data/atrium");

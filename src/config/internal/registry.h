@@ -40,6 +40,9 @@ struct ListSpec {
 const std::vector<ListSpec>& list_keys();
 const ListSpec& upstream_spec();
 const ListSpec& alias_spec();
+const ListSpec& rate_limit_spec();
+const ListSpec& budget_spec();
+const ListSpec& price_spec();
 
 /// What the file says, flattened: scalars by dotted key, lists as rows of fields. A list of strings is one
 /// comma-separated scalar.
@@ -74,6 +77,8 @@ using Environment = std::map<std::string, std::string>;
 UpstreamSettings take_upstream(const Document::Item& item, const Environment* environment,
                                std::vector<std::string>& problems);
 AliasSettings take_alias(const Document::Item& item, std::vector<std::string>& problems);
+/// The entries of `rate_limits`, `budgets` and `prices`.
+void take_metering(const Document& document, Settings& settings, std::vector<std::string>& problems);
 /// What one entry alone cannot know: names that are taken twice.
 void check_names(const Settings& settings, std::vector<std::string>& problems);
 
