@@ -45,10 +45,11 @@ struct ReasonRow {
     std::string_view wire_code;
 };
 
-constexpr std::array<ReasonRow, 5> kReasons{{
+constexpr std::array<ReasonRow, 6> kReasons{{
     {"method_not_allowed", 405, "invalid_request_error", ""},
     {"unsupported_media_type", 415, "", ""},
     {"concurrency_limit_exceeded", 0, "concurrency", "rate_limit_exceeded"},
+    {"token_limit_exceeded", 0, "tokens", "rate_limit_exceeded"},
     {"insufficient_quota", 0, "insufficient_quota", ""},
     // Not 429: it is not the client that has to slow down.
     {"disk_full", 507, "server_error", "insufficient_storage"},

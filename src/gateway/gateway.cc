@@ -14,12 +14,11 @@ struct Gateway::State {
     explicit State(Dependencies d)
         : parts(std::move(d)),
           origins(parts.server),
-          admission(parts.limits, parts.clock),
-          settler(parts.metrics, parts.usage),
+          settler(parts.metrics, parts.meter),
           pipeline({.routes = routes,
                     .origins = origins,
                     .tenancy = parts.tenancy,
-                    .admission = admission,
+                    .meter = parts.meter,
                     .settler = settler,
                     .spans = parts.spans,
                     .clock = parts.clock,
@@ -29,7 +28,6 @@ struct Gateway::State {
     Dependencies parts;
     RouteTable routes;
     OriginPolicy origins;
-    Admission admission;
     Settler settler;
     Pipeline pipeline;
 };
@@ -44,7 +42,7 @@ Gateway::Gateway(Dependencies dependencies) : state_(std::make_unique<State>(std
     add_text_tool_routes(routes, parts.chat);
     add_ollama_routes(routes, parts.chat, parts.version);
     add_admin_routes(routes, parts.tenancy, parts.chat, parts.limits);
-    add_usage_routes(routes, parts.usage, parts.clock);
+    add_usage_routes(routes, {.report = parts.usage_report, .prices = parts.prices, .clock = parts.clock});
     add_operations_routes(routes, {.chat = parts.chat,
                                    .tenancy = parts.tenancy,
                                    .metrics = parts.metrics,

@@ -7,7 +7,9 @@
 
 #include "app/chat/chat_service.h"
 #include "app/tenancy/tenancy.h"
-#include "app/usage/usage_log.h"
+#include "app/usage/meter.h"
+#include "app/usage/prices.h"
+#include "app/usage/usage_report.h"
 #include "config/settings.h"
 #include "gateway/route_table.h"
 #include "observability/metrics/metrics.h"
@@ -28,10 +30,11 @@ class Gateway {
 public:
     struct Dependencies {
         config::ServerSettings server;
-        config::LimitSettings limits;
         app::Tenancy& tenancy;
         app::ChatService& chat;
-        app::UsageLog& usage;
+        app::Meter& meter;
+        app::UsageReport& usage_report;
+        app::PriceBook& prices;
         metrics::Registry& metrics;
         trace::SpanStore& spans;
         const Clock& clock;

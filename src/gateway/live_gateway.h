@@ -11,7 +11,11 @@
 
 #include "app/chat/scripted_upstream.h"
 #include "app/tenancy/migrations.h"
+#include "app/usage/meter.h"
+#include "app/usage/prices.h"
+#include "app/usage/schema.h"
 #include "app/usage/usage_log.h"
+#include "app/usage/usage_report.h"
 #include "gateway/gateway.h"
 #include "platform/http/client.h"
 #include "platform/http/server.h"
@@ -53,11 +57,14 @@ public:
         EXPECT_TRUE(tenancy.bootstrap(kAdmin));
         user_key = make_key(std::string(app::Tenancy::kDefaultProject));
         script({{}});
+        meter = std::make_unique<app::Meter>(app::Meter::Parts{*limiter, budgets, prices, usage, system_clock()},
+                                             app::Meter::Policy{limits, {}, {}});
         gateway = std::make_unique<Gateway>(Gateway::Dependencies{.server = std::move(server_settings),
-                                                                  .limits = limits,
                                                                   .tenancy = tenancy,
                                                                   .chat = chat,
-                                                                  .usage = usage,
+                                                                  .meter = *meter,
+                                                                  .usage_report = usage_report,
+                                                                  .prices = prices,
                                                                   .metrics = metrics,
                                                                   .spans = spans,
                                                                   .clock = system_clock(),
@@ -137,9 +144,14 @@ public:
     std::unique_ptr<sql::Database> database = sql::Database::open("sqlite://:memory:").value();
     app::Tenancy tenancy{*database, system_clock()};
     app::UsageLog usage{*database, system_clock()};
+    app::UsageReport usage_report{*database};
+    app::PriceBook prices{*database, system_clock()};
     model::Router router;
     trace::SpanStore spans;
     metrics::Registry metrics;
+    app::BudgetLedger budgets{*database, system_clock(), metrics};
+    std::unique_ptr<app::RateLimiter> limiter = app::make_embedded_rate_limiter(system_clock());
+    std::unique_ptr<app::Meter> meter;
     model::Dispatcher dispatcher{router, system_clock(), metrics};
     app::ChatService chat{router, dispatcher, spans, system_clock()};
     std::shared_ptr<app::testing::ScriptedUpstream> upstream;

@@ -57,7 +57,7 @@ struct Pipeline::Passage {
     RouteTable::Match match;
     app::Principal principal;
     trace::Span span;
-    Admission::Permit permit;
+    app::Meter::Ticket ticket;
     std::unique_ptr<Call> call;
     bool told = true;  ///< an error could be handed to the client
 };
@@ -105,9 +105,11 @@ Task<Result<>> Pipeline::pass(Passage& passage) const {
         passage.span.set_project(passage.principal.project);
         CO_TRY(authorize(passage.principal, passage.match));
 
-        auto decision = parts_.admission.admit(passage.principal);
-        for (auto& [name, value] : decision.headers) passage.exchange.add_response_header(name, std::move(value));
-        CO_TRY_ASSIGN(passage.permit, std::move(decision.permit));
+        const bool may_cost = head.method == http::Method::kPost && route.access != Access::kAdmin;
+        const auto admitted = co_await parts_.meter.admit(passage.principal, passage.ticket, may_cost);
+        passage.exchange.set_limit_headers(passage.ticket.take_headers());
+        CO_TRY(admitted);
+        passage.exchange.meter_body(parts_.meter, passage.principal, passage.ticket);
     }
     co_return co_await dispatch(passage);
 }
@@ -174,8 +176,7 @@ void Pipeline::settle(Passage& passage, const Result<>& result) const {
     passage.span.set("atrium.request_id", settlement.request_id);
     if (!result) passage.span.set_error(std::string(code_name(result.error().code())));
     passage.span.end();
-    passage.permit.release();
-    parts_.settler.settle(settlement);
+    parts_.settler.settle(settlement, passage.ticket);
 }
 
 }  // namespace atrium::gateway

@@ -3,8 +3,8 @@
 #include <string>
 
 #include "app/tenancy/tenancy.h"
+#include "app/usage/meter.h"
 #include "base/clock.h"
-#include "gateway/admit.h"
 #include "gateway/origin.h"
 #include "gateway/route_table.h"
 #include "gateway/settle.h"
@@ -26,7 +26,7 @@ public:
         const RouteTable& routes;
         const OriginPolicy& origins;
         const app::Tenancy& tenancy;
-        Admission& admission;
+        app::Meter& meter;
         Settler& settler;
         trace::SpanStore& spans;
         const Clock& clock;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <map>
 #include <mutex>
@@ -125,8 +126,8 @@ struct Settler::State {
     }
 };
 
-Settler::Settler(metrics::Registry& registry, app::UsageLog& usage)
-    : usage_(usage), state_(std::make_unique<State>(registry)) {}
+Settler::Settler(metrics::Registry& registry, app::Meter& meter)
+    : meter_(meter), state_(std::make_unique<State>(registry)) {}
 Settler::~Settler() = default;
 
 void Settler::request_began() {
@@ -154,22 +155,28 @@ void Settler::measure_model(const Settlement& s) {
     series->duration.observe(seconds(s.duration));
 }
 
-void Settler::record_usage(const Settlement& s) {
+app::TokenBuckets buckets_of(const model::TokenUsage& usage) {
+    return app::TokenBuckets::from_openai(usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens,
+                                          usage.cache_write_tokens, usage.reasoning_tokens);
+}
+
+void Settler::record_usage(const Settlement& s, app::Meter::Ticket& ticket) {
     app::UsageRecord record;
     record.request_id = s.request_id;
+    record.organisation = s.principal.organisation;
     record.project = s.principal.project;
     record.key_id = s.principal.key_id;
+    record.user_id = s.principal.user_id;
     record.operation = s.outcome.operation;
     record.model = s.outcome.model;
     record.upstream = s.outcome.upstream;
-    record.prompt_tokens = s.outcome.usage.prompt_tokens;
-    record.completion_tokens = s.outcome.usage.completion_tokens;
-    record.cached_tokens = s.outcome.usage.cached_tokens;
+    record.tokens = buckets_of(s.outcome.usage);
     record.estimated = s.outcome.usage_estimated;
+    record.attempts = std::max(1, s.outcome.attempts);
     // A stream that broke off was sent with 200; what counts here is how it ended.
     record.status = s.error ? error_status(*s.error) : s.status;
     record.duration_ms = std::chrono::duration_cast<std::chrono::milliseconds>(s.duration).count();
-    usage_.record(std::move(record));
+    meter_.settle(std::move(record), ticket);
 }
 
 namespace {
@@ -211,12 +218,13 @@ void write_failure_log(const Settlement& s) {
 
 }  // namespace
 
-void Settler::settle(const Settlement& s) {
+void Settler::settle(const Settlement& s, app::Meter::Ticket& ticket) {
     measure(s);
     if (!s.outcome.operation.empty()) {
         measure_model(s);
-        record_usage(s);
+        record_usage(s, ticket);
     }
+    ticket.release();
     write_access_log(s);
     write_failure_log(s);
 }

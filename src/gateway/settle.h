@@ -5,7 +5,7 @@
 #include <string>
 
 #include "app/chat/chat_service.h"
-#include "app/usage/usage_log.h"
+#include "app/usage/meter.h"
 #include "base/clock.h"
 #include "gateway/route_table.h"
 #include "observability/metrics/metrics.h"
@@ -30,20 +30,24 @@ struct Settlement {
 /// (The trace span ends beside it, in the pipeline, which owns it.) Prompts and answers never come here. Thread-safe.
 class Settler {
 public:
-    Settler(metrics::Registry& registry, app::UsageLog& usage);
+    Settler(metrics::Registry& registry, app::Meter& meter);
     ~Settler();
 
     void request_began();
-    void settle(const Settlement& settlement);
+    /// The ticket is free afterwards, whether a model was called or not.
+    void settle(const Settlement& settlement, app::Meter::Ticket& ticket);
 
 private:
     struct State;
     void measure(const Settlement& settlement);
     void measure_model(const Settlement& settlement);
-    void record_usage(const Settlement& settlement);
+    void record_usage(const Settlement& settlement, app::Meter::Ticket& ticket);
 
-    app::UsageLog& usage_;
+    app::Meter& meter_;
     std::unique_ptr<State> state_;
 };
+
+/// The counts of an upstream, in buckets that exclude each other.
+app::TokenBuckets buckets_of(const model::TokenUsage& usage);
 
 }  // namespace atrium::gateway

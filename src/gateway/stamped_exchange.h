@@ -3,13 +3,15 @@
 #include <string>
 
 #include "app/chat/chat_service.h"
+#include "app/usage/meter.h"
 #include "base/clock.h"
 #include "platform/http/server.h"
 
 namespace atrium::gateway {
 
 /// The exchange as handlers see it: whatever way they answer, the fields that every response of Atrium carries are put
-/// in at the last moment, when the processing time and the upstream are known. Lives on the pipeline's frame.
+/// in at the last moment, when the processing time and the upstream are known. It is also where the body passes by, so
+/// where limits on tokens and budgets are applied: no route can forget them. Lives on the pipeline's frame.
 class StampedExchange final : public http::Exchange {
 public:
     StampedExchange(http::Exchange& inner, const Clock& clock, std::string request_id, std::string trace_id)
@@ -21,11 +23,19 @@ public:
 
     /// Where to find what is known of the model call by then.
     void watch(const app::CallOutcome* outcome) { outcome_ = outcome; }
+    /// From now on a body that names a model is metered before its handler sees it. All three outlive the exchange.
+    void meter_body(app::Meter& meter, const app::Principal& principal, app::Meter::Ticket& ticket) {
+        meter_ = &meter;
+        principal_ = &principal;
+        ticket_ = &ticket;
+    }
+    /// Sent with the response; the last value of a name counts.
+    void set_limit_headers(app::Meter::Ticket::Headers headers);
     SteadyTime began() const { return began_; }
     const std::string& request_id() const { return request_id_; }
 
     const http::RequestHead& head() const override { return inner_.head(); }
-    Task<Result<std::string>> read_body(std::size_t limit) override { return inner_.read_body(limit); }
+    Task<Result<std::string>> read_body(std::size_t limit) override;
     Task<Result<std::string>> read_some() override { return inner_.read_some(); }
     void add_response_header(std::string name, std::string value) override {
         inner_.add_response_header(std::move(name), std::move(value));
@@ -54,6 +64,10 @@ private:
     const std::string request_id_;
     const std::string trace_id_;
     const app::CallOutcome* outcome_ = nullptr;
+    app::Meter* meter_ = nullptr;
+    const app::Principal* principal_ = nullptr;
+    app::Meter::Ticket* ticket_ = nullptr;
+    http::Headers limit_headers_;
 };
 
 }  // namespace atrium::gateway

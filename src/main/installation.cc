@@ -10,6 +10,7 @@
 #include "app/responses/schema.h"
 #include "app/routing/migrations.h"
 #include "app/tenancy/migrations.h"
+#include "app/usage/schema.h"
 #include "data/files/local_blob_store.h"
 #include "gateway/admin/knowledge.h"
 #include "gateway/admin/routing_routes.h"
@@ -17,6 +18,7 @@
 #include "gateway/openai/files.h"
 #include "gateway/openai/responses.h"
 #include "gateway/openai/vector_stores.h"
+#include "gateway/settle.h"
 #include "model/catalog/model_store.h"
 #include "model/upstream/upstream.h"
 #include "observability/log/log.h"
@@ -135,7 +137,7 @@ Result<> Installation::prepare() {
 
     tenancy_ = std::make_unique<app::Tenancy>(*database_, system_clock());
     TRY(ensure_admin_key());
-    usage_ = std::make_unique<app::UsageLog>(*database_, system_clock());
+    TRY(open_usage());
     routing_ = std::make_unique<app::RoutingService>(app::RoutingService::Parts{
         .database = *database_,
         .router = router_,
@@ -175,24 +177,50 @@ app::ResponseService::Options Installation::response_options() {
     options.read_file = [files = &knowledge_->files()](std::string project, std::string id, std::size_t limit) {
         return read_whole_file(files, std::move(project), std::move(id), limit);
     };
-    options.settle = [usage = usage_.get()](const app::CallContext& context, const app::CallOutcome& outcome,
+    options.settle = [meter = meter_.get()](const app::CallContext& context, const app::CallOutcome& outcome,
                                             const std::optional<Error>& error) {
         if (outcome.model.empty()) return;
         app::UsageRecord record;
         record.request_id = context.request_id + "-background";
+        record.organisation = context.principal.organisation;
         record.project = context.principal.project;
         record.key_id = context.principal.key_id;
+        record.user_id = context.principal.user_id;
         record.operation = outcome.operation;
         record.model = outcome.model;
         record.upstream = outcome.upstream;
-        record.prompt_tokens = outcome.usage.prompt_tokens;
-        record.completion_tokens = outcome.usage.completion_tokens;
-        record.cached_tokens = outcome.usage.cached_tokens;
+        record.tokens = gateway::buckets_of(outcome.usage);
         record.estimated = outcome.usage_estimated;
+        record.attempts = std::max(1, outcome.attempts);
         record.status = error ? http_status(error->code()) : 200;
-        usage->record(std::move(record));
+        app::Meter::Ticket ticket;
+        meter->settle(std::move(record), ticket);
     };
     return options;
+}
+
+Result<> Installation::open_usage() {
+    const config::Settings& settings = options_.settings;
+    app::UsageLog::Options log;
+    log.metrics = &metrics_;
+    TRY_ASSIGN(log.journal, app::UsageJournal::open(machine_fs(), {home_.directory() / "usage"}));
+    usage_ = std::make_unique<app::UsageLog>(*database_, system_clock(), std::move(log));
+    usage_->recover();
+    usage_report_ = std::make_unique<app::UsageReport>(*database_);
+    prices_ = std::make_unique<app::PriceBook>(*database_, system_clock());
+    TRY(prices_->synchronise(settings.prices));
+    budgets_ = std::make_unique<app::BudgetLedger>(*database_, system_clock(), metrics_);
+    TRY(budgets_->load());
+    usage_->on_stored([this](const std::vector<app::UsageRecord>& records) { budgets_->stored(records); });
+    if (settings.storage.cache == "memory://") {
+        limiter_ = app::make_embedded_rate_limiter(system_clock());
+    } else {
+        TRY_ASSIGN(redis_, redis::RedisClient::open(settings.storage.cache));
+        limiter_ = app::make_redis_rate_limiter(*redis_, system_clock(), metrics_);
+    }
+    meter_ = std::make_unique<app::Meter>(app::Meter::Parts{*limiter_, *budgets_, *prices_, *usage_, system_clock()},
+                                          app::Meter::Policy{settings.limits, settings.rate_limits, settings.budgets});
+    return {};
 }
 
 /// The first key comes from ATRIUM_ADMIN_KEY, from admin.key, or is made now and written there.
@@ -213,10 +241,11 @@ Result<std::string> Installation::listen() {
     const config::Settings& settings = options_.settings;
     gateway_ = std::make_unique<gateway::Gateway>(gateway::Gateway::Dependencies{
         .server = settings.server,
-        .limits = settings.limits,
         .tenancy = *tenancy_,
         .chat = *chat_,
-        .usage = *usage_,
+        .meter = *meter_,
+        .usage_report = *usage_report_,
+        .prices = *prices_,
         .metrics = metrics_,
         .spans = spans_,
         .clock = system_clock(),
@@ -244,6 +273,10 @@ Result<> Installation::start() {
     tasks_->spawn(routing_->run(runtime_.context(0), tasks_->token()));
     tasks_->spawn(usage_->run(tasks_->token()));
     TRY(responses_->start(runtime_.context(0)));
+    tasks_->spawn(prices_->run(tasks_->token()));
+    tasks_->spawn(limiter_->run(tasks_->token()));
+    tasks_->spawn(budgets_->run(tasks_->token()));
+    tasks_->spawn(keep_usage_tidy(tasks_->token()));
     return knowledge_->start(runtime_.context(0));
 }
 
@@ -290,6 +323,17 @@ Task<> Installation::watch_engines(StopToken stop) {
 
 Result<> Installation::reload(const config::Settings& settings) {
     return routing_->reload(settings.upstreams, settings.aliases);
+}
+
+/// Once an hour: single calls and hourly sums that are older than the settings want to keep.
+Task<> Installation::keep_usage_tidy(StopToken stop) {
+    const auto& keep = options_.settings.usage;
+    while (co_await sleep_for(std::chrono::hours(1), stop)) {
+        const auto now = unix_seconds(system_clock().system());
+        const auto removed =
+            co_await usage_report_->purge(now - keep.keep_calls_days * 86400ll, now - keep.keep_hours_days * 86400ll);
+        if (!removed) log::warning("old usage cannot be removed", {{"error", removed.error()}});
+    }
 }
 
 std::vector<std::string> Installation::not_ready() const {

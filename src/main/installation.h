@@ -12,7 +12,10 @@
 #include "app/responses/response_service.h"
 #include "app/routing/routing_service.h"
 #include "app/tenancy/tenancy.h"
+#include "app/usage/meter.h"
+#include "app/usage/prices.h"
 #include "app/usage/usage_log.h"
+#include "app/usage/usage_report.h"
 #include "config/settings.h"
 #include "gateway/gateway.h"
 #include "main/home.h"
@@ -71,7 +74,9 @@ private:
     Result<> ensure_admin_key();
     app::ResponseService::Options response_options();
     Result<> start_models();
+    Result<> open_usage();
     Task<> watch_engines(StopToken stop);
+    Task<> keep_usage_tidy(StopToken stop);
 
     const Options options_;
     Home home_;
@@ -87,7 +92,13 @@ private:
     std::unique_ptr<data::BlobStore> blobs_;
     http::Client client_;
     std::unique_ptr<app::Tenancy> tenancy_;
+    std::unique_ptr<app::PriceBook> prices_;
     std::unique_ptr<app::UsageLog> usage_;
+    std::unique_ptr<app::UsageReport> usage_report_;
+    std::unique_ptr<redis::RedisClient> redis_;
+    std::unique_ptr<app::RateLimiter> limiter_;
+    std::unique_ptr<app::BudgetLedger> budgets_;
+    std::unique_ptr<app::Meter> meter_;
     std::unique_ptr<model::EngineFleet> fleet_;
     model::Router router_{system_clock(), &metrics_};
     std::unique_ptr<model::Dispatcher> dispatcher_;

@@ -3,7 +3,9 @@
 #include "app/chat/chat_service.h"
 #include "app/governance/audit_log.h"
 #include "app/tenancy/tenancy.h"
-#include "app/usage/usage_log.h"
+#include "app/usage/prices.h"
+#include "app/usage/usage_report.h"
+#include "base/clock.h"
 #include "config/settings.h"
 #include "gateway/route_table.h"
 
@@ -28,7 +30,16 @@ void add_policy_routes(RouteTable& routes, app::Tenancy& tenancy, const app::Cha
 /// audit_logs; verify and export under /atrium/v1/audit.
 void add_audit_routes(RouteTable& routes, app::Tenancy& tenancy);
 
-/// GET /atrium/v1/usage: the caller's own project, or with an admin key any `project`.
-void add_usage_routes(RouteTable& routes, app::UsageLog& usage, const Clock& clock);
+struct UsageServices {
+    app::UsageReport& report;
+    app::PriceBook& prices;
+    const Clock& clock;
+};
+/// /atrium/v1/usage: the caller's own project, or with an admin key any `project`, "*" for all. And the two below.
+void add_usage_routes(RouteTable& routes, const UsageServices& services);
+/// /v1/organization/usage/… and /v1/organization/costs, as OpenAI has them; admin keys only.
+void add_organization_usage_routes(RouteTable& routes, const UsageServices& services);
+/// /atrium/v1/prices; admin keys only.
+void add_price_routes(RouteTable& routes, app::PriceBook& prices);
 
 }  // namespace atrium::gateway
