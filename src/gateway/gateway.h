@@ -33,6 +33,7 @@ public:
         app::Tenancy& tenancy;
         app::ChatService& chat;
         app::Meter& meter;
+        config::LimitSettings limits;  ///< the defaults, shown by the administration API; `meter` enforces them
         app::UsageReport& usage_report;
         app::PriceBook& prices;
         metrics::Registry& metrics;

@@ -63,6 +63,7 @@ public:
                                                                   .tenancy = tenancy,
                                                                   .chat = chat,
                                                                   .meter = *meter,
+                                                                  .limits = limits,
                                                                   .usage_report = usage_report,
                                                                   .prices = prices,
                                                                   .metrics = metrics,

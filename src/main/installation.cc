@@ -244,6 +244,7 @@ Result<std::string> Installation::listen() {
         .tenancy = *tenancy_,
         .chat = *chat_,
         .meter = *meter_,
+        .limits = settings.limits,
         .usage_report = *usage_report_,
         .prices = *prices_,
         .metrics = metrics_,

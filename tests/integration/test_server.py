@@ -98,6 +98,8 @@ def test_command_line(server):
     environment = {**os.environ, "ATRIUM_URL": server.url, "ATRIUM_API_KEY": server.key, "LANG": "C.UTF-8"}
     run = lambda *words: subprocess.run([BINARY, *words], env=environment, capture_output=True, text=True, timeout=120)
     assert "Paris" in run("chat", "What is the capital of France?", "--max-tokens", "16").stdout
+    for base in server.json("GET", "/v1/vector_stores")["data"]:
+        server.wait_indexed(base["id"])
     asked = run("ask", "How many days of annual leave do employees get?")
     assert asked.returncode == 0 and "[1]" in asked.stdout, asked.stdout + asked.stderr
     assert json.loads(run("kb", "list", "--json").stdout)

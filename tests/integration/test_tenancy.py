@@ -203,7 +203,7 @@ def test_each_scope_opens_its_routes_only(plain):
             if not needed or needed == scope or needed not in everyone or verb not in ("GET", "POST"):
                 continue
             status, text, _ = plain.request(verb, fill(path, {}), {} if verb == "POST" else None, key=key)
-            assert status == 403 and needed in json.loads(text)["error"]["message"], (scope, verb, path, text[:200])
+            assert status == 403 and needed in text, (scope, verb, path, text[:200])
 
 
 def test_the_command_line_verifies_exports_and_rotates(plain, tmp_path):
