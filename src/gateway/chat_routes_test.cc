@@ -155,6 +155,10 @@ TEST(ChatRoute, ALeavingClientStopsAPlainCallToo) {
     for (int i = 0; i < 400 && live.usage.queued() == 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
     EXPECT_EQ(live.usage.queued(), 1u);
     EXPECT_TRUE(live.upstream->closed);
+    // Nobody saw a 503, and no operator should look for one.
+    const auto metrics = live.get("/metrics").body;
+    EXPECT_THAT(metrics, HasSubstr(R"(status="499"} 1)"));
+    EXPECT_THAT(metrics, Not(HasSubstr(R"(status="503")")));
 }
 
 Task<Result<std::string>> drain_after_first(LiveGateway* live, http::ClientRequest request, std::thread* drainer) {

@@ -139,7 +139,7 @@ Task<Result<>> Pipeline::dispatch(Passage& passage) const {
 }
 
 Task<Result<>> Pipeline::tell(Passage& passage, const Error& error) const {
-    // A stopped call has lost its client, or the server is draining and the client still listens. Only trying tells.
+    if (passage.exchange.client_gone()) co_return fail(error);  // words for nobody; settle counts it as 499
     const bool stopped = error.code() == Code::kCancelled && passage.exchange.stop_token().stop_requested();
     const Error shown =
         stopped ? unavailable("The server is shutting down; please retry.").with_reason("shutting_down") : error;
@@ -165,7 +165,8 @@ void Pipeline::settle(Passage& passage, const Result<>& result) const {
     settlement.principal = passage.principal;
     if (passage.call) settlement.outcome = passage.call->outcome;
     if (!result) settlement.error = result.error();
-    const bool left = !result && !passage.told && result.error().code() == Code::kCancelled;
+    const bool left =
+        !result && !passage.told && (passage.exchange.client_gone() || result.error().code() == Code::kCancelled);
     settlement.status = passage.exchange.status() == 0 || left ? 499 : passage.exchange.status();
     settlement.bytes_sent = passage.exchange.bytes_sent();
     settlement.duration = parts_.clock.steady() - passage.exchange.began();

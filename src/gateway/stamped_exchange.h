@@ -54,6 +54,7 @@ public:
     int status() const override { return inner_.status(); }
     std::uint64_t bytes_sent() const override { return inner_.bytes_sent(); }
     StopToken stop_token() const override { return inner_.stop_token(); }
+    bool client_gone() const override { return inner_.client_gone(); }
 
 private:
     void stamp();

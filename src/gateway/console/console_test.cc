@@ -141,6 +141,7 @@ public:
     bool response_started() const override { return status_ != 0; }
     int status() const override { return status_; }
     std::uint64_t bytes_sent() const override { return 0; }
+    bool client_gone() const override { return false; }
     StopToken stop_token() const override { return {}; }
 
 private:

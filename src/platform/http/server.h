@@ -48,6 +48,8 @@ public:
 
     /// Fires when the client disconnects or the drain deadline passes.
     virtual StopToken stop_token() const = 0;
+    /// Which of the two: whether nobody is there to read an answer.
+    virtual bool client_gone() const = 0;
 };
 
 using Handler = std::function<Task<>(Exchange&)>;

@@ -80,6 +80,7 @@ public:
     int status() const override { return status_; }
     std::uint64_t bytes_sent() const override { return wire_->bytes_written() - written_before_; }
     StopToken stop_token() const override;
+    bool client_gone() const override { return gone_; }
 
 private:
     Task<> run();
