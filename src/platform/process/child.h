@@ -61,8 +61,12 @@ enum class SandboxProfile {
 /// Called by a child at the start of its main, before it has threads: no_new_privs, a Landlock domain where the kernel
 /// has one, and a seccomp filter for the profile. Irreversible. What a profile does not need fails with EPERM, calls this
 /// list does not know with ENOSYS, and what only an attack would try (ptrace, mount, keyctl, bpf …) kills the process.
-/// kUnimplemented where the kernel lacks seccomp; the caller decides whether that is fatal.
+/// kUnimplemented where the kernel lacks seccomp; the caller decides whether that is fatal. kInternal where it has Landlock
+/// but refuses the rules: then the process is half confined and must not go on.
 Result<> enter_sandbox(SandboxProfile profile);
+
+/// Whether the kernel has Landlock. Without it a parser that is taken over can read whatever its user can.
+bool can_hide_files();
 
 /// Absolute path of the running executable (/proc/self/exe).
 std::string self_executable();

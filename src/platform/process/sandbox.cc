@@ -195,11 +195,14 @@ FileRules file_rules(SandboxProfile profile) {
 
 }  // namespace
 
+bool can_hide_files() { return landlock_version() > 0; }
+
 Result<> enter_sandbox(SandboxProfile profile) {
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
         return fail(unimplemented("the kernel cannot forbid new privileges (PR_SET_NO_NEW_PRIVS)"));
     }
-    restrict_files(file_rules(profile));
+    // Without Landlock seccomp alone has to do; can_hide_files() tells the operator at start.
+    TRY(restrict_files(file_rules(profile)));
 
     const std::unique_ptr<void, void (*)(scmp_filter_ctx)> context(::seccomp_init(SCMP_ACT_ERRNO(ENOSYS)), ::seccomp_release);
     if (!context) return fail(unimplemented("cannot make a seccomp filter"));

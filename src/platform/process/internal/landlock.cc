@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdint>
 
 namespace atrium::process {
@@ -40,15 +41,26 @@ bool allow_reading(int ruleset, const std::string& path) {
         rule.allowed_access = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE;
         added = ::syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0;
     }
+    const int error = errno;
     ::close(fd);
+    errno = error;
     return added;
+}
+
+std::unexpected<Error> refused(const std::string& what) {
+    return fail(internal_error("the kernel has Landlock and refused " + what).with_cause(from_errno(errno, "landlock")));
 }
 
 }  // namespace
 
-bool restrict_files(const FileRules& rules) {
+int landlock_version() {
     const long version = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
-    if (version < 1) return false;
+    return version < 1 ? 0 : static_cast<int>(version);
+}
+
+Result<bool> restrict_files(const FileRules& rules) {
+    const int version = landlock_version();
+    if (version == 0) return false;
     RulesetAttributes attributes;
     attributes.handled_access_fs = kWriting;
     if (!rules.allow_sockets) attributes.handled_access_fs |= LANDLOCK_ACCESS_FS_MAKE_SOCK;
@@ -60,12 +72,17 @@ bool restrict_files(const FileRules& rules) {
     const std::size_t size = version >= 6 ? 24 : version >= 4 ? 16 : 8;
 
     const int ruleset = static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attributes, size, 0));
-    if (ruleset < 0) return false;
-    bool done = true;
-    for (const std::string& path : rules.readable) done = done && allow_reading(ruleset, path);
-    done = done && ::syscall(SYS_landlock_restrict_self, ruleset, 0) == 0;
+    if (ruleset < 0) return refused("a new set of rules");
+    std::string problem;
+    for (const std::string& path : rules.readable) {
+        if (problem.empty() && !allow_reading(ruleset, path)) problem = "the rule for " + path;
+    }
+    if (problem.empty() && ::syscall(SYS_landlock_restrict_self, ruleset, 0) != 0) problem = "to confine this process";
+    const int error = errno;
     ::close(ruleset);
-    return done;
+    errno = error;
+    if (!problem.empty()) return refused(problem);
+    return true;
 }
 
 }  // namespace atrium::process

@@ -3,6 +3,8 @@
 #include <string>
 #include <vector>
 
+#include "base/result.h"
+
 namespace atrium::process {
 
 /// What this process may do with files from now on, whatever its user may do.
@@ -13,8 +15,11 @@ struct FileRules {
     bool allow_sockets = false;  ///< may create socket files; nothing else is ever created, written or removed
 };
 
+/// The version of Landlock that the kernel offers; 0: none.
+int landlock_version();
+
 /// Confines the calling thread, and so all later threads and children, with Landlock. Opened files stay as they are.
-/// False where the kernel has no Landlock: seccomp alone has to do then.
-bool restrict_files(const FileRules& rules);
+/// False where the kernel has no Landlock: seccomp alone has to do then. kInternal where it has and refuses a rule.
+Result<bool> restrict_files(const FileRules& rules);
 
 }  // namespace atrium::process
