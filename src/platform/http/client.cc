@@ -225,10 +225,20 @@ Task<Result<std::string>> ClientResponse::read_all(std::size_t limit) {
 
 struct Client::State {
     explicit State(ClientOptions o) : options(std::move(o)), connector(options.ca_file) {}
+    ~State() {
+        // Each pool belongs to its thread, which outlives many clients.
+        for (const auto& [thread, address] : threads_) {
+            address->post([thread, id = id] { thread->drop_local(id); });
+        }
+    }
 
     std::shared_ptr<Pool> pool(IoThread& thread) {
         std::shared_ptr<void>& slot = thread.local(id);
-        if (!slot) slot = std::make_shared<Pool>(thread, options.max_idle_per_origin, options.idle_timeout);
+        if (!slot) {
+            slot = std::make_shared<Pool>(thread, options.max_idle_per_origin, options.idle_timeout);
+            const std::scoped_lock lock(mutex_);
+            threads_.emplace_back(&thread, thread.address());
+        }
         return std::static_pointer_cast<Pool>(slot);
     }
 
@@ -253,6 +263,10 @@ struct Client::State {
     const std::uint64_t id = next_client.fetch_add(1);
     const ClientOptions options;
     Connector connector;
+
+private:
+    std::mutex mutex_;
+    std::vector<std::pair<IoThread*, std::shared_ptr<IoThread::Address>>> threads_;  ///< that have a pool of ours
 };
 
 Client::Client(ClientOptions options) : state_(std::make_shared<State>(std::move(options))) {}

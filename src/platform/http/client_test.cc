@@ -516,6 +516,19 @@ TEST_F(TlsTest, AMissingTrustFileIsNamed) {
     EXPECT_NE(got.error->message().find("/no/such/file.pem"), std::string::npos);
 }
 
+TEST_F(TlsTest, ATrustFileThatWasMissingIsLookedForAgain) {
+    Certificate good("localhost", &authority_, "DNS:localhost,IP:127.0.0.1");
+    ScriptedServer server(script(good));
+    const std::string late = path_ + ".late";
+    Client client({.ca_file = late});
+    const std::string url = "https://127.0.0.1:" + std::to_string(server.port) + "/";
+    EXPECT_TRUE(run_blocking(fetch(&client, request_to(url))).error);
+    std::filesystem::copy_file(path_, late);
+    const Got got = run_blocking(fetch(&client, request_to(url)));
+    EXPECT_EQ(got.body, "read 0") << (got.error ? got.error->to_string() : "");
+    std::filesystem::remove(late);
+}
+
 // ---- URLs ----------------------------------------------------------------------------------------------------------
 
 TEST(UrlTest, Parses) {
@@ -557,6 +570,10 @@ TEST(UrlTest, RefusesTheRest) {
                                    "http:///a",
                                    "http://user@x/",
                                    "http://user:secret@x/",
+                                   "ftp://user:secret@x/",
+                                   "http://user:secret@x/a b",
+                                   "user:secret@x",
+                                   "http://[::1/@user:secret@",
                                    "http://x:0/",
                                    "http://x:65536/",
                                    "http://x:8a/",

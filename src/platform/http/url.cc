@@ -6,8 +6,15 @@
 namespace atrium::http {
 namespace {
 
+/// Without what may be a user name and password: everything up to the last '@', wherever a mistake has put it.
+std::string without_credentials(std::string_view text) {
+    const std::size_t at = text.rfind('@');
+    if (at == std::string_view::npos) return text::shorten(text::to_valid_utf8(text), 200);
+    return "(hidden)" + text::shorten(text::to_valid_utf8(text.substr(at)), 200);
+}
+
 auto bad_url(std::string_view text, const char* why) {
-    return fail(invalid_argument("'" + text::shorten(text, 200) + "' is not a URL Atrium can use: " + why));
+    return fail(invalid_argument("'" + without_credentials(text) + "' is not a URL Atrium can use: " + why));
 }
 
 bool is_host_byte(char c) {
@@ -45,8 +52,7 @@ Result<Url> Url::parse(std::string_view text) {
         const std::string_view rest = text.substr(separator + 3);
         const std::size_t end = std::min(rest.find_first_of("/?#"), rest.size());
         std::string_view place = rest.substr(0, end);
-        if (place.find('@') != std::string_view::npos)
-            return bad_url("(hidden)", "it must not hold a user name or password");
+        if (place.find('@') != std::string_view::npos) return bad_url(text, "it must not hold a user name or password");
         url.target = rest.substr(end);
         std::string_view port;
         if (place.starts_with('[')) {

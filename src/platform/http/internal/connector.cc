@@ -31,33 +31,51 @@ void StopGuard::OnStop::operator()() const {
     });
 }
 
-ThreadPool& Connector::helpers() {
+ThreadPool& Connector::resolvers() {
     std::scoped_lock lock(mutex_);
-    if (!helpers_) helpers_ = std::make_unique<ThreadPool>("http-helper", 2, 256);
-    return *helpers_;
+    // getaddrinfo blocks for as long as a name server is silent: enough threads that one dead name leaves some.
+    if (!resolvers_) resolvers_ = std::make_unique<ThreadPool>("http-resolver", 8, 256);
+    return *resolvers_;
+}
+
+ThreadPool& Connector::loader() {
+    std::scoped_lock lock(mutex_);
+    if (!loader_) loader_ = std::make_unique<ThreadPool>("http-trust", 1, 256);
+    return *loader_;
+}
+
+std::shared_ptr<const tls::Trust> Connector::loaded_trust() {
+    std::scoped_lock lock(mutex_);
+    return trust_;
 }
 
 Result<std::shared_ptr<const tls::Trust>> Connector::trust() {
-    {
-        std::scoped_lock lock(mutex_);
-        if (trust_) return *trust_;
-    }
-    auto loaded = tls::Trust::load(ca_file_);
+    if (auto known = loaded_trust()) return known;
+    // A failure is not kept: the file may be put in place, or descriptors be free, by the next connection.
+    TRY_ASSIGN(auto loaded, tls::Trust::load(ca_file_));
     std::scoped_lock lock(mutex_);
     if (!trust_) trust_ = std::move(loaded);
-    return *trust_;
+    return trust_;
 }
 
-Task<Result<std::shared_ptr<const tls::Trust>>> Connector::load_trust() {
-    bool loaded = false;
-    {
-        std::scoped_lock lock(mutex_);
-        loaded = trust_.has_value();
-    }
-    if (loaded) co_return trust();
+Task<Result<std::shared_ptr<const tls::Trust>>> Connector::load_trust(SteadyTime deadline, StopToken stop) {
+    if (auto known = loaded_trust()) co_return known;
     // Parsing the system's authorities takes some 40 ms, far too long for an io thread.
-    auto load = [this] { return trust(); };
-    co_return co_await offload(helpers(), load);
+    struct Load {
+        Result<std::shared_ptr<const tls::Trust>> result;
+        Event done;
+    };
+    auto load = std::make_shared<Load>();
+    const bool queued = loader().post([this, load] {
+        load->result = trust();
+        load->done.set();
+    });
+    if (!queued) co_return fail(unavailable("too many connections wait for the trusted authorities, please retry"));
+    if (!co_await load->done.wait(deadline - std::chrono::steady_clock::now(), stop)) {
+        if (stop.stop_requested()) co_return fail(cancelled("the request was stopped"));
+        co_return fail(deadline_exceeded("loading the trusted authorities took too long"));
+    }
+    co_return std::move(load->result);
 }
 
 Task<Result<std::vector<Connector::Address>>> Connector::resolve(const Url& url, SteadyTime deadline, StopToken stop) {
@@ -95,7 +113,7 @@ Task<Result<std::vector<Connector::Address>>> Connector::resolve(const Url& url,
     auto lookup = std::make_shared<Lookup>();
     lookup->host = url.host;
     lookup->port = std::to_string(url.port);
-    const bool queued = helpers().post([lookup] {
+    const bool queued = resolvers().post([lookup] {
         addrinfo hints{};
         hints.ai_socktype = SOCK_STREAM;
         hints.ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV;
@@ -152,7 +170,7 @@ Task<Result<std::unique_ptr<Channel>>> Connector::connect(Url url, std::chrono::
             continue;
         }
         if (url.scheme == "https") {
-            CO_TRY_ASSIGN(auto authorities, co_await load_trust());
+            CO_TRY_ASSIGN(auto authorities, co_await load_trust(deadline, stop));
             CO_TRY(co_await channel->start_tls(std::move(authorities), url.host, deadline));
         }
         co_return channel;

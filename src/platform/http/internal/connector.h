@@ -44,13 +44,16 @@ private:
     struct Address;
     Task<Result<std::vector<Address>>> resolve(const Url& url, SteadyTime deadline, StopToken stop);
     Result<std::shared_ptr<const tls::Trust>> trust();  ///< blocks the first time
-    Task<Result<std::shared_ptr<const tls::Trust>>> load_trust();
-    ThreadPool& helpers();
+    std::shared_ptr<const tls::Trust> loaded_trust();   ///< null before
+    Task<Result<std::shared_ptr<const tls::Trust>>> load_trust(SteadyTime deadline, StopToken stop);
+    ThreadPool& resolvers();
+    ThreadPool& loader();
 
     const std::string ca_file_;
     std::mutex mutex_;
-    std::optional<Result<std::shared_ptr<const tls::Trust>>> trust_;
-    std::unique_ptr<ThreadPool> helpers_;  ///< last: its threads are joined before anything they use is gone
+    std::shared_ptr<const tls::Trust> trust_;
+    std::unique_ptr<ThreadPool> resolvers_;
+    std::unique_ptr<ThreadPool> loader_;  ///< last: its threads are joined before anything they use is gone
 };
 
 }  // namespace atrium::http::internal

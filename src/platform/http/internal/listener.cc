@@ -80,10 +80,13 @@ std::string name_of(const sockaddr_storage& storage) {
     return "unix";
 }
 
-/// Whether a process accepts connections on this socket file.
-bool somebody_listens(SocketAddress address) {
+/// Whether a process accepts connections on this socket file. Only a refusal says no.
+Result<bool> somebody_listens(SocketAddress address, const std::string& text) {
     const OwnedFd probe{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
-    return ::connect(probe.fd, address.get(), address.size) == 0 || errno == EAGAIN;
+    if (probe.fd < 0) return fail(from_errno(errno, "look who listens on " + text));
+    if (::connect(probe.fd, address.get(), address.size) == 0 || errno == EAGAIN) return true;
+    if (errno == ECONNREFUSED || errno == ENOENT) return false;
+    return fail(from_errno(errno, "look who listens on " + text));
 }
 
 Error in_use(const std::string& text) {
@@ -102,7 +105,8 @@ Result<> clear_stale(const ListenAddress& address, const std::string& text, Sock
     if (!S_ISSOCK(info.st_mode)) {
         return fail(failed_precondition("cannot listen on " + text + ": a file that is not a socket is in the way"));
     }
-    if (somebody_listens(socket_address)) return fail(in_use(text));
+    TRY_ASSIGN(const bool in_use_already, somebody_listens(socket_address, text));
+    if (in_use_already) return fail(in_use(text));
     if (::unlink(address.host.c_str()) != 0)
         return fail(from_errno(errno, "remove the stale socket '" + address.host + "'"));
     return {};
@@ -141,7 +145,7 @@ Result<std::shared_ptr<Listener>> Listener::open(asio::io_context& context, cons
     if (address.is_unix) {
         TRY(clear_stale(address, text, socket_address));
         // On Linux the file takes the mode of the unbound socket: it is never open to others, not even for a moment.
-        ::fchmod(socket.fd, 0600);
+        if (::fchmod(socket.fd, 0600) != 0) return fail(from_errno(errno, "make private the socket " + text));
     } else {
         const int on = 1;
         // Only lets a restart pass connections in TIME_WAIT; it does not let two listeners share a port.
