@@ -53,12 +53,30 @@ std::string as_json(Level level, std::string_view message, Fields fields, std::s
     return json::serialize(line);
 }
 
-std::string as_text(Level level, std::string_view message, Fields fields, std::string_view trace_id) {
-    std::string line = fmt::format("{} {:<7} {}", timestamp().substr(11, 12), level_name(level), message);
-    for (const Field& field : fields) {
-        std::visit([&](const auto& value) { line += fmt::format("  {}={}", field.key, value); }, field.value);
+/// Control characters as \\x1b: a value cannot begin a line of its own, nor colour or move what a terminal shows.
+void append_plain(std::string& line, std::string_view text) {
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const auto byte = static_cast<unsigned char>(text[i]);
+        // U+0080 to U+009F, the second set of control characters, is C2 80 to C2 9F.
+        const bool second_set = byte == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0;
+        if (byte >= 0x20 && byte != 0x7f && !second_set) {
+            line += text[i];
+        } else if (second_set) {
+            line += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[++i]));
+        } else {
+            line += byte == '\n' ? std::string("\\n") : fmt::format("\\x{:02x}", byte);
+        }
     }
-    if (!trace_id.empty()) line += fmt::format("  trace={}", trace_id);
+}
+
+std::string as_text(Level level, std::string_view message, Fields fields, std::string_view trace_id) {
+    std::string line = fmt::format("{} {:<7} ", timestamp().substr(11, 12), level_name(level));
+    append_plain(line, message);
+    for (const Field& field : fields) {
+        line += fmt::format("  {}=", field.key);
+        std::visit([&](const auto& value) { append_plain(line, fmt::format("{}", value)); }, field.value);
+    }
+    if (!trace_id.empty()) append_plain(line, fmt::format("  trace={}", trace_id));
     return line;
 }
 

@@ -34,6 +34,20 @@ TEST(Log, WritesOneJsonObjectPerLine) {
     std::filesystem::remove(file);
 }
 
+TEST(Log, AValueCannotForgeALineOfText) {
+    const std::string file = testing::TempDir() + "atrium_log_text_" + std::to_string(getpid());
+    init({.level = Level::kInfo, .format = Format::kText, .file = file});
+    info("engine says", {{"line", "done\n12:00:00.000 error   all keys revoked\x1b[2J\xc2\x9b 中文"}});
+    shutdown();
+    std::ifstream in(file);
+    std::string line;
+    ASSERT_TRUE(std::getline(in, line));
+    EXPECT_NE(line.find("line=done\\n12:00:00.000 error   all keys revoked\\x1b[2J\\x9b 中文"), std::string::npos)
+        << line;
+    EXPECT_FALSE(std::getline(in, line)) << line;
+    std::filesystem::remove(file);
+}
+
 TEST(Log, LevelsHaveNames) {
     EXPECT_EQ(parse_level("error").value(), Level::kError);
     EXPECT_FALSE(parse_level("loud").has_value());
