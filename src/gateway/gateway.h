@@ -11,6 +11,7 @@
 #include "app/usage/prices.h"
 #include "app/usage/usage_report.h"
 #include "config/settings.h"
+#include "gateway/readiness.h"
 #include "gateway/route_table.h"
 #include "observability/metrics/metrics.h"
 #include "observability/trace/trace.h"
@@ -41,7 +42,7 @@ public:
         const Clock& clock;
         std::string version;
         /// Why the process should not get traffic yet, one sentence each; empty: ready. Asked on any io thread.
-        std::function<std::vector<std::string>()> not_ready;
+        std::function<std::vector<NotReady>()> not_ready;
         std::chrono::milliseconds heartbeat{15'000};
     };
     explicit Gateway(Dependencies dependencies);

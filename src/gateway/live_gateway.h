@@ -156,7 +156,7 @@ public:
     model::Dispatcher dispatcher{router, system_clock(), metrics};
     app::ChatService chat{router, dispatcher, spans, system_clock()};
     std::shared_ptr<app::testing::ScriptedUpstream> upstream;
-    std::vector<std::string> not_ready;
+    std::vector<NotReady> not_ready;
     std::string user_key;
     std::unique_ptr<Gateway> gateway;
     http::Client client;

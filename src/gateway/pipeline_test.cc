@@ -221,16 +221,35 @@ TEST(Operations, HealthReadinessStatus) {
     LiveGateway live;
     EXPECT_EQ(live.get("/healthz", LiveGateway::anonymous()).body, R"({"status":"ok"})");
     EXPECT_EQ(live.get("/readyz", LiveGateway::anonymous()).body, R"({"status":"ready"})");
-    live.not_ready = {"model 'model-a' is starting"};
+    live.not_ready = {
+        {.model = "model-a", .state = NotReady::State::kStarting, .detail = {}},
+        {.model = "e5", .state = NotReady::State::kUnavailable, .detail = "cannot open /srv/atrium/models/e5"}};
     const auto starting = live.get("/readyz", LiveGateway::anonymous());
     EXPECT_EQ(starting.status, 503);
-    EXPECT_EQ(starting.body, R"({"status":"starting","reasons":["model 'model-a' is starting"]})");
+    EXPECT_EQ(starting.body, R"({"status":"starting","reasons":["model-a is starting","e5 is unavailable"]})")
+        << "a public page holds no words of the engine";
+    live.not_ready.clear();
     const auto status = live.get("/atrium/v1/status").json();
     EXPECT_EQ(status.at("version").as_string(), "1.2.3");
     EXPECT_EQ(status.at("models").as_array().at(0).at("state").as_string(), "ready");
     EXPECT_EQ(status.at("default_chat_model").as_string(), "model-a");
     EXPECT_EQ(status.at("default_embedding_model").as_string(), "e5");
     EXPECT_EQ(live.get("/atrium/v1/traces/nonsense").status, 400);
+}
+
+TEST(Operations, EnginesLastWordsAreForAdministrators) {
+    LiveGateway live;
+    const std::string words = "cannot open /srv/atrium/models/model-a";
+    live.not_ready = {{.model = "model-a", .state = NotReady::State::kUnavailable, .detail = words}};
+    live.router.set_readiness([&](std::string_view model) -> std::optional<std::string> {
+        return model == "model-a" ? std::optional(live.not_ready[0].sentence()) : std::nullopt;
+    });
+    const auto of = [](const Reply& reply) { return reply.json().at("models").as_array().at(0).as_object(); };
+    const auto seen = of(live.get("/atrium/v1/status"));
+    EXPECT_EQ(seen.at("state").as_string(), "unavailable");
+    EXPECT_EQ(seen.at("reason").as_string(), "model-a is unavailable");
+    EXPECT_EQ(of(live.get("/atrium/v1/status", LiveGateway::bearer(LiveGateway::kAdmin))).at("reason").as_string(),
+              words);
 }
 
 TEST(Admin, ValidatesNamesAndProjects) {

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <ranges>
+#include <source_location>
 
 #include "app/governance/audit_log.h"
 #include "app/knowledge/schema.h"
@@ -11,6 +13,7 @@
 #include "app/routing/migrations.h"
 #include "app/tenancy/migrations.h"
 #include "app/usage/schema.h"
+#include "base/check.h"
 #include "data/files/local_blob_store.h"
 #include "gateway/admin/knowledge.h"
 #include "gateway/admin/routing_routes.h"
@@ -30,6 +33,16 @@ namespace {
 
 constexpr int kWorkerThreads = 2;
 constexpr std::chrono::milliseconds kReadinessPoll{50};
+
+// A function pointer carries no object; there is one installation per process.
+std::atomic<metrics::Counter*> bug_counter{nullptr};
+
+void record_bug(std::string_view condition, std::source_location where) {
+    log::error("BUG", {{"condition", condition},
+                       {"file", std::string_view(where.file_name())},
+                       {"line", static_cast<std::int64_t>(where.line())}});
+    if (auto* counter = bug_counter.load()) counter->add();
+}
 
 std::vector<sql::Migration> all_migrations() {
     std::vector<sql::Migration> all;
@@ -126,10 +139,19 @@ Installation::Installation(Options options, Home home)
 Installation::~Installation() {
     // Work that is queued or running uses the objects which are destroyed next.
     workers_.reset();
+    set_bug_handler(nullptr);
+    bug_counter.store(nullptr);
 }
 
 Result<> Installation::prepare() {
     const config::Settings& settings = options_.settings;
+    bugs_ = metrics_.counter("atrium_bugs_total", "Conditions that cannot happen and did; the log names them.");
+    bug_counter.store(&bugs_);
+    set_bug_handler(&record_bug);
+    if (!process::can_hide_files()) {
+        log::warning("this kernel has no Landlock: a document parser that is taken over could read this user's files",
+                     {{"do", "enable Landlock, or run Atrium as a user of its own"}});
+    }
     TRY_ASSIGN(database_, sql::Database::open(database_url(settings.storage.database, home_.directory())));
     TRY(database_->migrate(all_migrations()));
     TRY_ASSIGN(blobs_,
@@ -153,7 +175,7 @@ Result<> Installation::prepare() {
     router_.set_readiness([this](std::string_view model) -> std::optional<std::string> {
         const auto snapshot = readiness_.load();
         const auto found = snapshot->find(model);
-        return found == snapshot->end() ? std::nullopt : std::optional(found->second);
+        return found == snapshot->end() ? std::nullopt : std::optional(found->second.sentence());
     });
     dispatcher_ = std::make_unique<model::Dispatcher>(router_, system_clock(), metrics_);
     chat_ = std::make_unique<app::ChatService>(router_, *dispatcher_, spans_, system_clock());
@@ -312,10 +334,12 @@ Task<> Installation::watch_engines(StopToken stop) {
         Readiness current;
         for (const model::EngineStatus& engine : fleet_->status()) {
             if (engine.state == process::ChildState::kReady) continue;
-            current[engine.model] = engine.failure.empty()
-                                        ? fmt::format("{} is {}", engine.model, process::child_state_name(engine.state))
-                                        : fmt::format("{} is {}: {}", engine.model,
-                                                      process::child_state_name(engine.state), engine.failure);
+            using State = gateway::NotReady::State;
+            const bool starting =
+                engine.state == process::ChildState::kStarting || engine.state == process::ChildState::kStopped;
+            current[engine.model] = {.model = engine.model,
+                                     .state = starting ? State::kStarting : State::kUnavailable,
+                                     .detail = engine.failure};
         }
         if (current != *readiness_.load()) readiness_.store(std::make_shared<const Readiness>(std::move(current)));
         co_await sleep_for(kReadinessPoll, stop);
@@ -337,10 +361,10 @@ Task<> Installation::keep_usage_tidy(StopToken stop) {
     }
 }
 
-std::vector<std::string> Installation::not_ready() const {
-    std::vector<std::string> reasons;
-    for (const auto& [model, reason] : *readiness_.load()) reasons.push_back(reason);
-    return reasons;
+std::vector<gateway::NotReady> Installation::not_ready() const {
+    std::vector<gateway::NotReady> models;
+    for (const auto& [name, model] : *readiness_.load()) models.push_back(model);
+    return models;
 }
 
 Task<> Installation::stop() {

@@ -66,7 +66,7 @@ public:
     const std::string& new_admin_key() const { return new_admin_key_; }
     const std::vector<std::string>& model_names() const { return model_names_; }
     /// Why the installation is not ready; empty when it is.
-    std::vector<std::string> not_ready() const;
+    std::vector<gateway::NotReady> not_ready() const;
 
 private:
     Installation(Options options, Home home);
@@ -86,6 +86,7 @@ private:
 
     Runtime runtime_;
     metrics::Registry metrics_;
+    metrics::Counter bugs_;
     trace::SpanStore spans_;
     std::optional<ThreadPool> workers_;
     std::unique_ptr<sql::Database> database_;
@@ -112,7 +113,7 @@ private:
 
     /// What keeps each local model from being ready; absent when it is. Written by watch_engines, read by every io
     /// thread.
-    using Readiness = std::map<std::string, std::string, std::less<>>;
+    using Readiness = std::map<std::string, gateway::NotReady, std::less<>>;
     std::atomic<std::shared_ptr<const Readiness>> readiness_;
 };
 

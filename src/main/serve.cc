@@ -1,6 +1,7 @@
 #include "main/serve.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -56,7 +57,8 @@ void print_banner(const Installation& installation, const std::string& address, 
     cli::print("");
     cli::print(fmt::format("  {}  {}", cli::bold("Atrium 中庭"), ATRIUM_VERSION));
     cli::print(fmt::format("  {:<12} {}", tr("console", "控制台"), cli::bold("http://" + address + "/")));
-    if (!key.empty()) {
+    // Standard output of a service is its journal, which more people read than admin.key.
+    if (!key.empty() && ::isatty(STDOUT_FILENO) == 1) {
         cli::print(fmt::format("  {:<12} {}", tr("admin key", "管理密钥"), cli::bold(key)));
         cli::print(cli::dim(fmt::format("  {:<12} {} {}", "", tr("shown once; also in", "仅显示一次；也保存在"), key_file)));
     } else {
@@ -75,6 +77,11 @@ void print_banner(const Installation& installation, const std::string& address, 
     cli::print_raw("");
 }
 
+Task<> stop(Installation& installation) {
+    co_await installation.stop();
+    installation.runtime().stop();
+}
+
 /// Everything between start and the signal to stop, on io thread 0.
 Task<> run(Installation& installation, Event& stop_requested) {
     constexpr std::chrono::milliseconds kPoll{100};
@@ -88,8 +95,7 @@ Task<> run(Installation& installation, Event& stop_requested) {
         }
     }
     log::info("stopping: finishing what runs");
-    co_await installation.stop();
-    installation.runtime().stop();
+    co_await stop(installation);
 }
 
 }  // namespace
@@ -111,6 +117,11 @@ int serve(const cli::Common& common, const ServeOptions& options) {
     const Result<std::string> address = (*installation)->listen();
     const Result<> started = address ? (*installation)->start() : std::unexpected<Error>(address.error());
     if (!started) {
+        if (address) {  // engines and workers may run already
+            spawn((*installation)->runtime().context(0), stop(**installation));
+            (*installation)->runtime().run();
+        }
+        installation->reset();
         log::shutdown();
         return cli::report(started.error());
     }

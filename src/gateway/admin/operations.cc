@@ -17,15 +17,19 @@ struct Desk {
     SteadyTime began;
 };
 
+std::vector<NotReady> not_ready(const Desk& desk) {
+    return desk.parts.not_ready ? desk.parts.not_ready() : std::vector<NotReady>();
+}
+
 Task<Result<>> health(Call& call, const Desk&) {
     return call.respond_json(json::object{{"status", "ok"}});
 }
 
 Task<Result<>> readiness(Call& call, const Desk& desk) {
-    const auto reasons = desk.parts.not_ready ? desk.parts.not_ready() : std::vector<std::string>();
-    if (reasons.empty()) co_return co_await call.respond_json(json::object{{"status", "ready"}});
+    const auto waiting = not_ready(desk);
+    if (waiting.empty()) co_return co_await call.respond_json(json::object{{"status", "ready"}});
     json::array list;
-    for (const auto& reason : reasons) list.emplace_back(reason);
+    for (const auto& model : waiting) list.emplace_back(model.sentence());
     co_return co_await call.respond_json(json::object{{"status", "starting"}, {"reasons", std::move(list)}}, 503);
 }
 
@@ -66,21 +70,23 @@ json::value default_model(const Models& models, bool embedding) {
     return nullptr;
 }
 
-template <class ModelInfo>
-std::string_view state_of(const ModelInfo& info) {
-    if (info.ready) return "ready";
-    return info.not_ready_reason.empty() || info.not_ready_reason.find("starting") != std::string::npos ? "starting"
-                                                                                                        : "unavailable";
-}
-
 Task<Result<>> status(Call& call, const Desk& desk) {
     const auto models = desk.parts.chat.models();
+    const auto waiting = not_ready(desk);
     json::array list;
     for (const auto& info : models) {
+        const auto found =
+            std::find_if(waiting.begin(), waiting.end(), [&](const auto& w) { return w.model == info.id; });
+        const bool known = found != waiting.end();
+        std::string_view state = "ready";
+        if (!info.ready) state = known ? found->state_name() : "unavailable";
+        // An engine's last words name paths of the server.
+        std::string reason = info.ready ? std::string() : info.not_ready_reason;
+        if (!info.ready && known && call.principal().admin && !found->detail.empty()) reason = found->detail;
         list.push_back(json::object{{"id", info.id},
                                     {"task", info.embedding ? "embedding" : "chat"},
-                                    {"state", state_of(info)},
-                                    {"reason", text_or_null(info.not_ready_reason)},
+                                    {"state", state},
+                                    {"reason", text_or_null(reason)},
                                     {"small_builtin", info.small_builtin}});
     }
     const auto uptime =

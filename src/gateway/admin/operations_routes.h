@@ -6,6 +6,7 @@
 
 #include "app/chat/chat_service.h"
 #include "app/tenancy/tenancy.h"
+#include "gateway/readiness.h"
 #include "gateway/route_table.h"
 #include "observability/metrics/metrics.h"
 #include "observability/trace/trace.h"
@@ -19,7 +20,7 @@ struct Operations {
     trace::SpanStore& spans;
     const Clock& clock;
     std::string version;
-    std::function<std::vector<std::string>()> not_ready;
+    std::function<std::vector<NotReady>()> not_ready;
     bool public_metrics = false;  ///< else /metrics needs an admin key
 };
 
