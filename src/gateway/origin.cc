@@ -10,7 +10,8 @@ namespace atrium::gateway {
 namespace {
 
 constexpr std::string_view kExposedHeaders =
-    "x-request-id, request-id, openai-processing-ms, x-atrium-model, x-atrium-upstream, x-atrium-trace-id, "
+    "x-request-id, request-id, openai-processing-ms, openai-poll-after-ms, x-atrium-model, x-atrium-upstream, "
+    "x-atrium-trace-id, x-atrium-overhead-us, x-atrium-warning, x-should-retry, "
     "x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, retry-after, "
     "retry-after-ms";
 
@@ -24,12 +25,21 @@ std::string host_of(std::string_view authority) {
     return text::to_lower_ascii(authority.substr(0, authority.rfind(':')));
 }
 
+/// 127.0.0.0/8, and only in figures: a name such as 127.example.com is anybody's.
+bool is_loopback_ipv4(std::string_view host) {
+    const auto parts = text::split(host, '.');
+    return parts.size() == 4 && parts[0] == "127" && std::all_of(parts.begin(), parts.end(), [](std::string_view part) {
+               const auto number = part.size() <= 3 ? text::to_int(part) : std::nullopt;
+               return number && *number >= 0 && *number <= 255;
+           });
+}
+
 bool is_loopback(std::string_view host) {
-    return host == "localhost" || host.ends_with(".localhost") || host == "[::1]" || host == "127.0.0.1";
+    return host == "localhost" || host.ends_with(".localhost") || host == "[::1]" || is_loopback_ipv4(host);
 }
 
 bool listens_on_loopback(std::string_view address) {
-    return address.starts_with("unix:") || address.starts_with("127.") || is_loopback(host_of(address));
+    return address.starts_with("unix:") || is_loopback(host_of(address));
 }
 
 }  // namespace

@@ -21,14 +21,14 @@ OriginPolicy policy(std::string listen, std::vector<std::string> origins = {}) {
 }
 
 TEST(OriginPolicy, OnLoopbackForeignNamesAreRefused) {
-    for (const auto* listen : {"127.0.0.1:8080", "localhost:8080", "[::1]:8080"}) {
+    for (const auto* listen : {"127.0.0.1:8080", "127.0.0.2:8080", "localhost:8080", "[::1]:8080"}) {
         const auto local = policy(listen);
         for (const auto* host :
-             {"localhost:8080", "LOCALHOST", "127.0.0.1:8080", "[::1]:8080", "app.localhost:1", ""}) {
+             {"localhost:8080", "LOCALHOST", "127.0.0.1:8080", "127.0.0.2:8080", "[::1]:8080", "app.localhost:1", ""}) {
             EXPECT_TRUE(local.check(head(host))) << host;
         }
-        for (const auto* host :
-             {"evil.example", "evil.example:8080", "127.0.0.1.evil.example", "localhost.evil.example"}) {
+        for (const auto* host : {"evil.example", "evil.example:8080", "127.0.0.1.evil.example", "127.evil.example",
+                                 "127.0.0.evil", "127.0.0.1000", "localhost.evil.example"}) {
             EXPECT_EQ(local.check(head(host)).error().reason(), "origin_not_allowed") << host;
         }
         EXPECT_FALSE(local.check(head("localhost:8080", "http://evil.example")));

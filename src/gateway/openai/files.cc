@@ -98,9 +98,13 @@ Task<Result<>> upload_file(Call& call, app::FileService& files, std::uint64_t ma
     CO_TRY_ASSIGN(auto parser, MultipartParser::from_content_type(head.headers.get("content-type").value_or("")));
     if (head.content_length && *head.content_length > max_bytes + kMultipartOverhead) co_return fail(too_large(max_bytes));
     UploadForm form(files, max_bytes);
+    std::uint64_t received = 0;
     for (;;) {
         CO_TRY_ASSIGN(const auto piece, co_await call.exchange().read_some());
         if (piece.empty()) break;
+        // A chunked body announces no length, and what follows the last delimiter is read by nobody.
+        received += piece.size();
+        if (received > max_bytes + kMultipartOverhead) co_return fail(too_large(max_bytes));
         CO_TRY_ASSIGN(auto events, parser.feed(piece));
         for (auto& event : events) CO_TRY(co_await form.take(std::move(event)));
     }

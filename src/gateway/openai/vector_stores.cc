@@ -180,20 +180,29 @@ Task<Result<>> remove_file(Call& call, Services on) {
 }
 
 Task<Result<>> file_content(Call& call, Services on) {
+    // Written page by page: the text of a file may be many times what one request should hold in memory.
     app::Paging paging;
-    paging.limit = 1000;
+    paging.limit = 200;
     paging.ascending = true;
-    json::array data;
-    for (;;) {
-        CO_TRY_ASSIGN(const auto page, co_await on.stores.list_chunks(project(call), store_id(call), call.path("file_id"), paging));
-        for (const auto& chunk : page.items) data.push_back(json::object{{"type", "text"}, {"text", chunk.text}});
+    CO_TRY_ASSIGN(auto page, co_await on.stores.list_chunks(project(call), store_id(call), call.path("file_id"), paging));
+    http::Headers headers;
+    headers.add("Content-Type", "application/json");
+    CO_TRY(co_await call.exchange().start({200, std::move(headers)}));
+    std::string out = R"({"object":"vector_store.file_content.page","data":[)";
+    for (bool first = true;;) {
+        for (const auto& chunk : page.items) {
+            if (!std::exchange(first, false)) out += ',';
+            out += json::serialize(json::object{{"type", "text"}, {"text", chunk.text}});
+        }
         if (!page.has_more) break;
+        CO_TRY(co_await call.exchange().write(out));
+        out.clear();
         paging.after = page.items.back().id;
+        CO_TRY_ASSIGN(page, co_await on.stores.list_chunks(project(call), store_id(call), call.path("file_id"), paging));
     }
-    co_return co_await call.respond_json(json::object{{"object", "vector_store.file_content.page"},
-                                                      {"data", std::move(data)},
-                                                      {"has_more", false},
-                                                      {"next_page", nullptr}});
+    out += R"(],"has_more":false,"next_page":null})";
+    CO_TRY(co_await call.exchange().write(out));
+    co_return co_await call.exchange().finish();
 }
 
 // Batches ------------------------------------------------------------------------------------------------------
